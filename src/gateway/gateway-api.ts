@@ -1,0 +1,142 @@
+/**
+ * What a gateway can be asked to do: the seam between the control plane (gRPC, start-up) and the gateway.
+ * Every mutating call validates first, commits to the store, then applies to the target; it rejects with an
+ * {@link AnagateError} and changes nothing when it cannot be done.
+ */
+
+export interface SubsystemSpec {
+  nqn: string;
+  /** Default "AG" + 18 random digits; at most 20 ASCII characters. */
+  serial?: string;
+  /** 1..4096; default 4096. */
+  maxNamespaces?: number;
+}
+
+export interface ListenerSpec {
+  nqn: string;
+  /** Name of the node whose gateway activates it; '' or '*' means any. */
+  hostName: string;
+  traddr: string;
+  adrfam: 'ipv4' | 'ipv6';
+  /** TCP port, default 4420. */
+  trsvcid: number;
+}
+
+export type BackendSpec =
+  | { type: 'file'; path: string; create: boolean }
+  | { type: 'memory' }
+  | { type: 'rbd'; pool: string; image: string };
+
+export interface NamespaceSpec {
+  nqn: string;
+  /** Default: lowest free. */
+  nsid?: number;
+  /** RFC 9562 text form; default random. */
+  uuid?: string;
+  backend: BackendSpec;
+  /** Bytes; required when the backend object is to be created. */
+  sizeBytes?: number;
+  /** Default 512. */
+  blockSize?: 512 | 4096;
+  /** 0 or absent: least loaded group. */
+  anaGroupId?: number;
+  readOnly?: boolean;
+  /** Use the file or image even though another namespace has it. */
+  force?: boolean;
+}
+
+export interface SubsystemInfo {
+  nqn: string;
+  serial: string;
+  model: string;
+  minCntlid: number;
+  maxCntlid: number;
+  namespaceCount: number;
+  maxNamespaces: number;
+  allowAnyHost: boolean;
+}
+export interface ListenerInfo extends ListenerSpec {
+  /** This gateway listens on it now. */
+  active: boolean;
+  /** ANA group id -> state on this gateway. */
+  anaStates: { group: number; state: 'optimized' | 'non-optimized' | 'inaccessible' }[];
+}
+export interface NamespaceInfo {
+  nqn: string;
+  nsid: number;
+  uuid: string;
+  nguid: string;
+  backend: BackendSpec;
+  sizeBytes: number;
+  blockSize: number;
+  anaGroupId: number;
+  readOnly: boolean;
+}
+export interface HostsInfo {
+  nqn: string;
+  allowAnyHost: boolean;
+  hosts: string[];
+}
+/** One controller of one host; `connected: false` for an allowed host without a live controller. */
+export interface ConnectionInfo {
+  subsystemNqn: string;
+  hostNqn: string;
+  connected: boolean;
+  /** Host side address, '' when not connected. */
+  traddr: string;
+  trsvcid: number;
+  adrfam: 'ipv4' | 'ipv6';
+  /** Connected queues, admin queue included. */
+  queueCount: number;
+  /** -1 when not connected. */
+  cntlid: number;
+  /** The last controller of this host ended by keep-alive timeout. */
+  keepAliveTimeout: boolean;
+}
+export interface GatewayInfo {
+  version: string;
+  name: string;
+  group: string;
+  address: string;
+  port: number;
+  hostname: string;
+  anaGroupId: number;
+  maxSubsystems: number;
+  maxNamespaces: number;
+  maxNamespacesPerSubsystem: number;
+  maxHosts: number;
+  maxHostsPerSubsystem: number;
+  initialized: boolean;
+}
+
+export interface GatewayApi {
+  info(): GatewayInfo;
+
+  addSubsystem(spec: SubsystemSpec): Promise<SubsystemInfo>;
+  /** `force` also removes its namespaces; otherwise SUBSYSTEM_NOT_EMPTY. Backing files and images stay. */
+  deleteSubsystem(nqn: string, force: boolean): Promise<void>;
+  listSubsystems(filter?: { nqn?: string; serial?: string }): SubsystemInfo[];
+
+  /** Resolves with the listener; when it belongs to another node it is stored and LISTENER_REMOTE is thrown *after* the commit. */
+  addListener(spec: ListenerSpec): Promise<ListenerInfo>;
+  deleteListener(spec: ListenerSpec, force: boolean): Promise<void>;
+  listListeners(nqn: string): ListenerInfo[];
+
+  /** hostNqn '*' = any host. */
+  addHost(nqn: string, hostNqn: string): Promise<void>;
+  deleteHost(nqn: string, hostNqn: string): Promise<void>;
+  listHosts(nqn: string): HostsInfo;
+
+  addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo>;
+  /** The backing file or image stays. */
+  deleteNamespace(nqn: string, nsid: number): Promise<void>;
+  resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo>;
+  changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void>;
+  listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];
+
+  listConnections(nqn?: string): ConnectionInfo[];
+
+  /** pino level names: trace, debug, info, warn, error, fatal. */
+  logLevel(): string;
+  setLogLevel(level: string): void;
+}
