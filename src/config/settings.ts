@@ -1,0 +1,102 @@
+/**
+ * Everything that a gateway process is told when it starts. What it serves is not here: that is the durable configuration,
+ * changed through gRPC.
+ */
+import { AnagateError } from '../base/errors.ts';
+
+/** Level names as pino has them. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Settings {
+  /** Directory of the state file, its lock and the demo's file. */
+  stateDir: string;
+  /** Address at which hosts reach this gateway: discovery, and the demo's listener. May be a wildcard. */
+  address: string;
+  /** TCP port of the demo's listener. */
+  ioPort: number;
+  /** Discovery controller. Port 0: any free one. */
+  discoveryAddress: string;
+  discoveryPort: number;
+  /** Management (gRPC): not authenticated, so on loopback unless told otherwise. Port 0: any free one. */
+  grpcAddress: string;
+  grpcPort: number;
+  /** Prometheus. Port 0: any free one. */
+  metricsAddress: string;
+  metricsPort: number;
+  metricsEnabled: boolean;
+  /** Unique in the group; what listeners name as their host. */
+  name: string;
+  /** '' is a group too. */
+  group: string;
+  hostname: string;
+  logLevel: LogLevel;
+  /** Create the demo subsystem when nothing was ever configured. */
+  demo: boolean;
+}
+
+/** The settings that are not derived from others or from the machine. */
+export const SETTING_DEFAULTS = {
+  stateDir: './anagate-state',
+  address: '127.0.0.1',
+  ioPort: 4420,
+  discoveryPort: 8009,
+  grpcAddress: '127.0.0.1',
+  grpcPort: 5500,
+  metricsPort: 10008,
+  metricsEnabled: true,
+  group: '',
+  logLevel: 'info',
+  demo: true,
+} as const satisfies Partial<Settings>;
+
+/** What one source of settings says; absent or undefined is "nothing". */
+export type PartialSettings = { [K in keyof Settings]?: Settings[K] | undefined };
+
+/** The settings from `sources`, the first that says something wins. Throws INVALID_ARGUMENT naming the setting. */
+export function resolveSettings(hostname: string, ...sources: PartialSettings[]): Settings {
+  const said: PartialSettings = {};
+  for (const source of [...sources].reverse()) {
+    for (const [key, value] of Object.entries(source)) {
+      if (value !== undefined) Object.assign(said, { [key]: value });
+    }
+  }
+  const address = said.address ?? SETTING_DEFAULTS.address;
+  const settings: Settings = {
+    ...SETTING_DEFAULTS,
+    address,
+    discoveryAddress: address,
+    metricsAddress: address,
+    hostname,
+    name: said.hostname ?? hostname,
+    ...(said as Partial<Settings>),
+  };
+  check(settings);
+  return settings;
+}
+
+function check(settings: Settings): void {
+  const refuse = (what: string): never => {
+    throw new AnagateError('INVALID_ARGUMENT', what);
+  };
+  for (const key of ['address', 'discoveryAddress', 'grpcAddress', 'metricsAddress'] as const) {
+    if (!isIpAddress(settings[key])) refuse(`${key} must be an IPv4 or IPv6 address, not "${settings[key]}"`);
+  }
+  for (const key of ['ioPort', 'discoveryPort', 'grpcPort', 'metricsPort'] as const) {
+    const port = settings[key];
+    const least = key === 'ioPort' ? 1 : 0;
+    if (!Number.isInteger(port) || port < least || port > 65535) {
+      refuse(`${key} must be a whole number from ${least} to 65535, not ${port}`);
+    }
+  }
+  if (settings.name === '') refuse('The gateway name must not be empty');
+  if (settings.stateDir === '') refuse('The state directory must not be empty');
+}
+
+/** Whether `text` is an IP address in numbers. A full check of IPv6 is the operating system's when it binds. */
+function isIpAddress(text: string): boolean {
+  const octets = text.split('.');
+  if (octets.length === 4)
+    return octets.every((octet) => /^(?:0|[1-9]\d{0,2})$/.test(octet) && Number(octet) <= 255);
+  return text.includes(':') && /^[0-9a-f:.]+(?:%[\w.-]+)?$/i.test(text);
+}

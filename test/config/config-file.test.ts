@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfigFile } from '../../src/config/config-file.ts';
+
+const PATH = '/etc/anagate.conf';
+
+describe('configuration file', () => {
+  it('takes ceph-nvmeof names', () => {
+    const text = [
+      '# a comment',
+      '; another',
+      '[gateway]',
+      'name = gw-a',
+      'group: mygroup',
+      'Addr = 192.0.2.7',
+      'port = 5501',
+      'override_hostname = node-a',
+      'prometheus_port = 10009',
+      'enable_prometheus_exporter = False',
+      'enable_auth = False',
+      '',
+      '[gateway-logs]',
+      'log_level = WARNING',
+      '[discovery]',
+      'addr = 192.0.2.8',
+      'port = 8010',
+    ].join('\r\n');
+    expect(parseConfigFile(text, PATH)).toEqual({
+      settings: {
+        name: 'gw-a',
+        group: 'mygroup',
+        address: '192.0.2.7',
+        grpcAddress: '192.0.2.7',
+        grpcPort: 5501,
+        hostname: 'node-a',
+        metricsPort: 10009,
+        metricsEnabled: false,
+        logLevel: 'warn',
+        discoveryAddress: '192.0.2.8',
+        discoveryPort: 8010,
+      },
+      warnings: [],
+    });
+  });
+
+  it('says nothing for an empty file and for empty names', () => {
+    expect(parseConfigFile('', PATH)).toEqual({ settings: {}, warnings: [] });
+    const { settings } = parseConfigFile('[gateway]\nname =\ngroup =\n', PATH);
+    expect(settings).toEqual({ name: undefined, group: '' });
+  });
+
+  it('warns of what has no effect, once per section', () => {
+    const text =
+      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nrebalance_period_sec = 7\n[ceph]\npool = rbd\n';
+    const { settings, warnings } = parseConfigFile(text, PATH);
+    expect(settings).toEqual({});
+    expect(warnings).toHaveLength(3);
+    expect(warnings[0]).toContain('[spdk]');
+    expect(warnings[1]).toMatch(/rebalance_period_sec in line 5/);
+    expect(warnings[2]).toContain('[ceph]');
+  });
+
+  it.each([
+    ['[gateway]\nprot = 1', /line 2 sets prot, which is not known in \[gateway\]/],
+    ['\n[gatway]\nport = 1', /line 3 is in section \[gatway\]/],
+    ['port = 1', /line 1 comes before the first \[section\]/],
+    ['[gateway]\nport', /line 2 is neither/],
+    ['[gateway]\nport = x', /line 2 sets port, which must be a whole number, not "x"/],
+    ['[gateway]\nport = 1\nport = 2', /line 3 sets port again, after line 2/],
+    ['[gateway]\nname = a\n  b', /line 3 is indented/],
+    ['[gateway]\nenable_auth = True', /line 2 sets enable_auth, which asks for mutual TLS.*not supported/],
+    ['[gateway]\nforce_tls = maybe', /must be True or False/],
+    ['[gateway-logs]\nlog_level = loud', /must be one of trace/],
+  ])('refuses %j and names the line', (text, message) => {
+    expect(() => parseConfigFile(text, PATH)).toThrowError(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),
+    );
+    expect(() => parseConfigFile(text, PATH)).toThrowError(PATH);
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { resolveSettings } from '../../src/config/settings.ts';
+
+describe('settings', () => {
+  it('has defaults that keep everything on this machine', () => {
+    expect(resolveSettings('node-a')).toEqual({
+      stateDir: './anagate-state',
+      address: '127.0.0.1',
+      ioPort: 4420,
+      discoveryAddress: '127.0.0.1',
+      discoveryPort: 8009,
+      grpcAddress: '127.0.0.1',
+      grpcPort: 5500,
+      metricsAddress: '127.0.0.1',
+      metricsPort: 10008,
+      metricsEnabled: true,
+      name: 'node-a',
+      group: '',
+      hostname: 'node-a',
+      logLevel: 'info',
+      demo: true,
+    });
+  });
+
+  it('lets the first source win, and undefined say nothing', () => {
+    const settings = resolveSettings(
+      'node-a',
+      { grpcPort: 1, name: undefined },
+      { grpcPort: 2, name: 'file', hostname: 'h' },
+    );
+    expect(settings).toMatchObject({ grpcPort: 1, name: 'file', hostname: 'h' });
+  });
+
+  it('follows the address for discovery and metrics, not for management', () => {
+    expect(resolveSettings('n', { address: '192.0.2.1' })).toMatchObject({
+      discoveryAddress: '192.0.2.1',
+      metricsAddress: '192.0.2.1',
+      grpcAddress: '127.0.0.1',
+    });
+    expect(resolveSettings('n', { address: '::', discoveryAddress: 'fe80::1%eth0' })).toMatchObject({
+      discoveryAddress: 'fe80::1%eth0',
+    });
+  });
+
+  it('takes a configured host name as the default name', () => {
+    expect(resolveSettings('n', { hostname: 'node-b' })).toMatchObject({ name: 'node-b' });
+  });
+
+  it.each([
+    [{ address: 'localhost' }, /address must be/],
+    [{ address: '256.0.0.1' }, /address must be/],
+    [{ grpcAddress: '' }, /grpcAddress must be/],
+    [{ ioPort: 0 }, /ioPort must be a whole number from 1 to 65535, not 0/],
+    [{ grpcPort: 65536 }, /grpcPort/],
+    [{ discoveryPort: 1.5 }, /discoveryPort/],
+    [{ name: '' }, /name must not be empty/],
+    [{ stateDir: '' }, /state directory/],
+  ])('refuses %j', (source, message) => {
+    expect(() => resolveSettings('n', source)).toThrowError(message);
+  });
+});
