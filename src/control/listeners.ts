@@ -1,0 +1,77 @@
+/** The listener RPCs. */
+import { AnagateError } from '../base/errors.ts';
+import type { GatewayApi, ListenerInfo as Listener } from '../gateway/gateway-api.ts';
+import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
+import type { GatewayListenerInfo, ListenerInfo } from './gateway-types.ts';
+
+export function listenerRpcs(
+  gateway: GatewayApi,
+): RpcHandlers<'create_listener' | 'delete_listener' | 'list_listeners' | 'show_gateway_listeners_info'> {
+  return {
+    create_listener: (request) =>
+      answerDone(`Failure adding ${request.nqn} listener at ${addressText(request)}`, async () => {
+        refuseFeatures(request, { secure: 'TLS is' });
+        const info = gateway.info();
+        const spec = toListenerSpec(request, info);
+        if (request.verify_host_name === true && spec.hostName !== info.hostname) {
+          throw new AnagateError(
+            'INVALID_ARGUMENT',
+            `host name "${spec.hostName}" is not that of this gateway, "${info.hostname}"`,
+          );
+        }
+        await gateway.addListener(spec);
+      }),
+
+    delete_listener: (request) =>
+      answerDone(`Failure deleting listener ${addressText(request)} from ${request.nqn}`, () => {
+        const force = request.force === true;
+        if (request.host_name === '*' && !force) {
+          throw new AnagateError('INVALID_ARGUMENT', 'host name "*" needs force');
+        }
+        return gateway.deleteListener(toListenerSpec(request, gateway.info()), force);
+      }),
+
+    list_listeners: (request) =>
+      answer(
+        `Failure listing listeners of ${request.subsystem}`,
+        { listeners: [] as ListenerInfo[] },
+        () => ({
+          listeners: gateway.listListeners(requireNqn(request.subsystem)).map(toListenerInfo),
+        }),
+      ),
+
+    show_gateway_listeners_info: (request) => {
+      const none: { gw_listeners: GatewayListenerInfo[] } = { gw_listeners: [] };
+      return answer(`Failure listing the gateway's listeners of ${request.subsystem_nqn}`, none, () => ({
+        gw_listeners: gateway
+          .listListeners(requireNqn(request.subsystem_nqn))
+          .filter((listener) => listener.active)
+          .map((listener) => ({
+            listener: toListenerInfo(listener),
+            lb_states: listener.anaStates.map(({ group, state }) => ({
+              grp_id: group,
+              state: toAnaState(state),
+            })),
+          })),
+      }));
+    },
+  };
+}
+
+function addressText(request: { traddr: string; trsvcid?: number }): string {
+  return request.trsvcid === undefined ? request.traddr : `${request.traddr}:${request.trsvcid}`;
+}
+
+function toListenerInfo(listener: Listener): ListenerInfo {
+  return {
+    host_name: listener.hostName,
+    trtype: 'TCP',
+    adrfam: listener.adrfam,
+    traddr: listener.traddr,
+    trsvcid: listener.trsvcid,
+    secure: false,
+    active: listener.active,
+    manual: true,
+  };
+}

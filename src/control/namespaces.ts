@@ -1,0 +1,162 @@
+/** The namespace RPCs. */
+import { AnagateError } from '../base/errors.ts';
+import type { BackendSpec, GatewayApi, NamespaceInfo, NamespaceSpec } from '../gateway/gateway-api.ts';
+import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { MIB, refuseFeatures, requireNqn, requireNsid, toBytes, toNqnFilter } from './convert.ts';
+import type { ListNamespacesReq, NamespaceAddReq, NamespaceCli } from './gateway-types.ts';
+
+/** The name by which metrics and ceph-nvmeof's clients know what is behind a namespace. */
+export function bdevName(uuid: string): string {
+  return `bdev_${uuid}`;
+}
+
+export function namespaceRpcs(
+  gateway: GatewayApi,
+): RpcHandlers<
+  | 'namespace_add'
+  | 'namespace_delete'
+  | 'namespace_resize'
+  | 'namespace_change_load_balancing_group'
+  | 'list_namespaces'
+> {
+  return {
+    namespace_add: (request) => {
+      const nsid = request.nsid ? `${request.nsid} ` : '';
+      return answer(`Failure adding namespace ${nsid}to ${request.subsystem_nqn}`, { nsid: 0 }, async () => {
+        const added = await gateway.addNamespace(toNamespaceSpec(request));
+        return { nsid: added.nsid };
+      });
+    },
+
+    namespace_delete: (request) =>
+      answerDone(`Failure deleting namespace ${request.nsid} from ${request.subsystem_nqn}`, () =>
+        gateway.deleteNamespace(requireNqn(request.subsystem_nqn), requireNsid(request.nsid)),
+      ),
+
+    namespace_resize: (request) =>
+      answerDone(`Failure resizing namespace ${request.nsid} in ${request.subsystem_nqn}`, async () => {
+        const nqn = requireNqn(request.subsystem_nqn);
+        await gateway.resizeNamespace(nqn, requireNsid(request.nsid), toBytes(request.new_size, MIB));
+      }),
+
+    namespace_change_load_balancing_group: (request) => {
+      const { nsid, subsystem_nqn: nqn, anagrpid } = request;
+      const failure = `Failure changing load balancing group of namespace ${nsid} in ${nqn} to ${anagrpid}`;
+      return answerDone(failure, () =>
+        gateway.changeNamespaceAnaGroup(requireNqn(nqn), requireNsid(nsid), requireGroup(anagrpid)),
+      );
+    },
+
+    list_namespaces: (request) => {
+      const none = { subsystem_nqn: request.subsystem, namespaces: [] as NamespaceCli[] };
+      const failure = `Failure listing namespaces of ${request.subsystem === '' ? 'all subsystems' : request.subsystem}`;
+      return answer(failure, none, () => ({
+        subsystem_nqn: request.subsystem,
+        namespaces: listNamespaces(gateway, request).map(toNamespaceCli),
+      }));
+    },
+  };
+}
+
+function requireGroup(anagrpid: number): number {
+  if (anagrpid < 0)
+    throw new AnagateError('INVALID_ARGUMENT', `load balancing group ${anagrpid} is not valid`);
+  return anagrpid;
+}
+
+function listNamespaces(gateway: GatewayApi, request: ListNamespacesReq): NamespaceInfo[] {
+  const nqn = toNqnFilter(request.subsystem);
+  if (nqn !== undefined && gateway.listSubsystems({ nqn }).length === 0) {
+    throw new AnagateError('SUBSYSTEM_NOT_FOUND', `there is no subsystem ${nqn}`);
+  }
+  return gateway.listNamespaces({
+    ...(nqn !== undefined && { nqn }),
+    ...(request.nsid && { nsid: request.nsid }),
+    ...(request.uuid && { uuid: request.uuid }),
+  });
+}
+
+function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
+  refuseFeatures(request, {
+    no_auto_visible: 'namespaces that only some hosts see are',
+    trash_image: 'moving images to the trash is',
+    rbd_data_pool_name: 'a data pool is',
+    location: 'a location is',
+    rados_namespace_name: 'a RADOS namespace is',
+    encryption_entries: 'encryption is',
+    encryption_algorithm: 'encryption is',
+  });
+  return {
+    nqn: requireNqn(request.subsystem_nqn),
+    backend: toBackendSpec(request),
+    ...(request.nsid && { nsid: request.nsid }),
+    ...(request.uuid && { uuid: request.uuid }),
+    ...(hasSize(request) && { sizeBytes: toBytes(request.size) }),
+    ...(request.block_size !== 0 && { blockSize: toBlockSize(request.block_size) }),
+    ...(request.anagrpid && { anaGroupId: requireGroup(request.anagrpid) }),
+    ...(request.read_only && { readOnly: true }),
+    ...(request.force && { force: true }),
+  };
+}
+
+/** ceph-nvmeof's CLI sends a size of 0 when it means none. */
+function hasSize<T extends { size?: unknown }>(request: T): request is T & { size: string } {
+  return request.size !== undefined && request.size !== '0';
+}
+
+function toBlockSize(bytes: number): 512 | 4096 {
+  if (bytes === 512 || bytes === 4096) return bytes;
+  throw new AnagateError('INVALID_ARGUMENT', `block size ${bytes} is not supported; use 512 or 4096`);
+}
+
+function toBackendSpec(request: NamespaceAddReq): BackendSpec {
+  const backend = request.backend ?? 'rbd';
+  if (backend !== 'file' && request.path) {
+    throw new AnagateError('INVALID_ARGUMENT', `a path is for backend "file" only, not for "${backend}"`);
+  }
+  switch (backend) {
+    case 'file':
+      if (!request.path) throw new AnagateError('INVALID_ARGUMENT', 'backend "file" needs a path');
+      return { type: 'file', path: request.path, create: request.create_image ?? hasSize(request) };
+    case 'memory':
+      if (!hasSize(request)) throw new AnagateError('INVALID_ARGUMENT', 'backend "memory" needs a size');
+      return { type: 'memory' };
+    case 'rbd':
+      if (request.rbd_pool_name === '' || request.rbd_image_name === '') {
+        throw new AnagateError('INVALID_ARGUMENT', 'backend "rbd" needs a pool and an image');
+      }
+      return { type: 'rbd', pool: request.rbd_pool_name, image: request.rbd_image_name };
+    default:
+      throw new AnagateError('INVALID_ARGUMENT', `unknown backend "${backend}"; use file, memory or rbd`);
+  }
+}
+
+function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
+  const { backend } = namespace;
+  return {
+    nsid: namespace.nsid,
+    bdev_name: bdevName(namespace.uuid),
+    rbd_image_name: backend.type === 'rbd' ? backend.image : '',
+    rbd_pool_name: backend.type === 'rbd' ? backend.pool : '',
+    load_balancing_group: namespace.anaGroupId,
+    block_size: namespace.blockSize,
+    rbd_image_size: namespace.sizeBytes,
+    uuid: namespace.uuid,
+    rw_ios_per_second: 0,
+    rw_mbytes_per_second: 0,
+    r_mbytes_per_second: 0,
+    w_mbytes_per_second: 0,
+    auto_visible: true,
+    hosts: [],
+    ns_subsystem_nqn: namespace.nqn,
+    trash_image: false,
+    disable_auto_resize: true,
+    read_only: namespace.readOnly,
+    configured_load_balancing_group: namespace.anaGroupId,
+    image_was_shrunk: false,
+    encryption_entries: [],
+    backend: backend.type,
+    ...(backend.type === 'file' && { path: backend.path }),
+    nguid: namespace.nguid,
+  };
+}

@@ -1,0 +1,139 @@
+/** The gRPC server: the Gateway service, health checks and reflection on one port. */
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { systemTimers, type Timers } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { GatewayApi } from '../gateway/gateway-api.ts';
+import { GrpcFailure, type RpcHandlers } from './answer.ts';
+import { connectionRpcs } from './connections.ts';
+import { gatewayInfoRpcs } from './gateway-info.ts';
+import { GATEWAY_SERVICE_NAME, gatewayPackage, gatewayService, type RpcName } from './gateway-proto.ts';
+import { hostRpcs } from './hosts.ts';
+import { listenerRpcs } from './listeners.ts';
+import { namespaceRpcs } from './namespaces.ts';
+import { subsystemRpcs } from './subsystems.ts';
+import { unsupportedRpcs } from './unsupported.ts';
+
+/** How long calls may go on after {@link GrpcServer.stop}. */
+const STOP_GRACE_MS = 2000;
+
+export interface GrpcServerOptions {
+  gateway: GatewayApi;
+  /** IPv4 or IPv6 address, or a host name, to listen on. */
+  address: string;
+  /** TCP port; 0 takes any free one. */
+  port: number;
+  log: Log;
+  /** Anagate's version. */
+  version: string;
+  timers?: Timers;
+}
+
+export interface GrpcServer {
+  /** The TCP port it listens on. */
+  readonly port: number;
+  /** Health says NOT_SERVING, calls under way end (within 2 s, or are cut), the port is closed. */
+  stop(): Promise<void>;
+}
+
+/** @throws Error when it cannot listen, naming the address and the reason */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const log = options.log.child({ component: 'grpc' });
+  const server = new Server();
+  server.addService(gatewayService, implementation(gatewayHandlers(options), log));
+  const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'SERVING' });
+  health.addToServer(server);
+  new ReflectionService({ ...gatewayPackage, ...loadSync(healthProtoPath) }).addToServer(server);
+
+  const host = options.address.includes(':') ? `[${options.address}]` : options.address;
+  const port = await bind(server, `${host}:${options.port}`);
+  log.info({ address: options.address, port }, 'gRPC server listens');
+  return {
+    port,
+    stop: async () => {
+      health.setStatus('', 'NOT_SERVING');
+      health.setStatus(GATEWAY_SERVICE_NAME, 'NOT_SERVING');
+      await shutDown(server, options.timers ?? systemTimers);
+      log.info({ port }, 'gRPC server stopped');
+    },
+  };
+}
+
+function gatewayHandlers({ gateway, version }: GrpcServerOptions): RpcHandlers {
+  return {
+    ...subsystemRpcs(gateway),
+    ...listenerRpcs(gateway),
+    ...hostRpcs(gateway),
+    ...namespaceRpcs(gateway),
+    ...connectionRpcs(gateway),
+    ...gatewayInfoRpcs(gateway, version),
+    ...unsupportedRpcs,
+  };
+}
+
+type UnaryCall = ServerUnaryCall<unknown, object>;
+type AnyHandler = (request: unknown) => Promise<object>;
+
+/** Handlers as grpc-js calls them. */
+function implementation(handlers: RpcHandlers, log: Log) {
+  const calls = Object.entries(handlers).map(([rpc, handler]) => [
+    rpc,
+    (call: UnaryCall, callback: sendUnaryData<object>) => {
+      void serve(rpc as RpcName, handler as AnyHandler, call, log).then(
+        (body) => callback(null, body),
+        (error: Error) => callback(toGrpcError(rpc, error)),
+      );
+    },
+  ]);
+  return Object.fromEntries(calls);
+}
+
+/** One call, with one line in the log: nothing of the request is in it but the peer, as requests may hold keys. */
+async function serve(rpc: RpcName, handler: AnyHandler, call: UnaryCall, log: Log): Promise<object> {
+  const fields = { rpc, peer: call.getPeer() };
+  try {
+    const body = await handler(call.request);
+    const { status: errno = 0, error_message: reason } = body as { status?: number; error_message?: string };
+    if (errno !== 0) log.warn({ ...fields, errno, reason }, 'RPC refused');
+    else if (readsOnly(rpc)) log.debug(fields, 'RPC done');
+    else log.info(fields, 'RPC done');
+    return body;
+  } catch (error) {
+    log.error({ ...fields, err: error }, 'RPC failed');
+    throw error;
+  }
+}
+
+function readsOnly(rpc: RpcName): boolean {
+  return /^(list|get|show)_/.test(rpc);
+}
+
+function toGrpcError(rpc: string, error: Error): { code: status; details: string } {
+  if (error instanceof GrpcFailure) return { code: error.code, details: error.message };
+  return {
+    code: status.INTERNAL,
+    details: `${rpc} failed inside the gateway: ${error.message}; its log has more`,
+  };
+}
+
+function bind(server: Server, target: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(new Error(`the gRPC server cannot listen on ${target}: ${error.message}`, { cause: error }));
+    });
+  });
+}
+
+function shutDown(server: Server, timers: Timers): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = timers.after(STOP_GRACE_MS, () => server.forceShutdown());
+    server.tryShutdown(() => {
+      cut.cancel();
+      resolve();
+    });
+  });
+}

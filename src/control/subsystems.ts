@@ -1,0 +1,116 @@
+/** The subsystem RPCs. */
+import { AnagateError } from '../base/errors.ts';
+import type { GatewayApi, SubsystemInfo, SubsystemSpec } from '../gateway/gateway-api.ts';
+import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { refuseFeatures, requireNqn, toAdrfamText } from './convert.ts';
+import type { CreateSubsystemReq, Subsystem, SubsystemCli } from './gateway-types.ts';
+import { bdevName } from './namespaces.ts';
+
+const SUBTYPE = 'NVMe';
+
+export function subsystemRpcs(
+  gateway: GatewayApi,
+): RpcHandlers<'create_subsystem' | 'delete_subsystem' | 'list_subsystems' | 'get_subsystems'> {
+  return {
+    create_subsystem: (request) => {
+      const asked = { nqn: request.subsystem_nqn };
+      return answer(`Failure adding subsystem ${request.subsystem_nqn}`, asked, async () => {
+        const { nqn } = await gateway.addSubsystem(toSubsystemSpec(request, gateway.info().group));
+        return { nqn };
+      });
+    },
+
+    delete_subsystem: (request) =>
+      answerDone(`Failure deleting subsystem ${request.subsystem_nqn}`, () =>
+        gateway.deleteSubsystem(requireNqn(request.subsystem_nqn), request.force === true),
+      ),
+
+    list_subsystems: (request) =>
+      answer('Failure listing subsystems', { subsystems: [] as SubsystemCli[] }, () => {
+        const { subsystem_nqn: nqn, serial_number: serial } = request;
+        const filter = { ...(nqn && { nqn }), ...(serial && { serial }) };
+        return { subsystems: gateway.listSubsystems(filter).map(toSubsystemCli) };
+      }),
+
+    get_subsystems: async () => ({
+      subsystems: gateway.listSubsystems().map((info) => toSubsystem(info, gateway)),
+    }),
+  };
+}
+
+function toSubsystemSpec(request: CreateSubsystemReq, group: string): SubsystemSpec {
+  if (!request.enable_ha) {
+    throw new AnagateError('INVALID_ARGUMENT', 'multipath cannot be switched off; set enable_ha');
+  }
+  refuseFeatures(request, {
+    dhchap_key: 'authentication of hosts is',
+    network_mask: 'listeners made from network masks are',
+    secure_listeners: 'TLS on listeners is',
+    port: 'a port for listeners made from network masks is',
+  });
+  const nqn = requireNqn(request.subsystem_nqn);
+  return {
+    nqn: request.no_group_append === true ? nqn : appendGroup(nqn, group),
+    ...(request.serial_number !== '' && { serial: request.serial_number }),
+    ...(request.max_namespaces !== undefined && { maxNamespaces: request.max_namespaces }),
+  };
+}
+
+/** The NQN as it is for one group of gateways. A group without a name changes nothing. */
+function appendGroup(nqn: string, group: string): string {
+  return group === '' ? nqn : `${nqn}.${group.replaceAll('_', '-')}`;
+}
+
+function toSubsystemCli(info: SubsystemInfo): SubsystemCli {
+  return {
+    nqn: info.nqn,
+    enable_ha: true,
+    serial_number: info.serial,
+    model_number: info.model,
+    min_cntlid: info.minCntlid,
+    max_cntlid: info.maxCntlid,
+    namespace_count: info.namespaceCount,
+    subtype: SUBTYPE,
+    max_namespaces: info.maxNamespaces,
+    has_dhchap_key: false,
+    allow_any_host: info.allowAnyHost,
+    created_without_key: true,
+    network_mask: [],
+  };
+}
+
+function toSubsystem(info: SubsystemInfo, gateway: GatewayApi): Subsystem {
+  return {
+    nqn: info.nqn,
+    subtype: SUBTYPE,
+    listen_addresses: gateway
+      .listListeners(info.nqn)
+      .filter((listener) => listener.active)
+      .map((listener) => ({
+        trtype: 'TCP',
+        adrfam: toAdrfamText(listener.adrfam),
+        traddr: listener.traddr,
+        trsvcid: String(listener.trsvcid),
+        secure: false,
+      })),
+    hosts: gateway.listHosts(info.nqn).hosts.map((nqn) => ({ nqn, use_psk: false, use_dhchap: false })),
+    allow_any_host: info.allowAnyHost,
+    serial_number: info.serial,
+    model_number: info.model,
+    max_namespaces: info.maxNamespaces,
+    min_cntlid: info.minCntlid,
+    max_cntlid: info.maxCntlid,
+    namespaces: gateway.listNamespaces({ nqn: info.nqn }).map((namespace) => ({
+      nsid: namespace.nsid,
+      name: bdevName(namespace.uuid),
+      bdev_name: bdevName(namespace.uuid),
+      nguid: namespace.nguid,
+      uuid: namespace.uuid,
+      anagrpid: namespace.anaGroupId,
+      auto_visible: true,
+      hosts: [],
+    })),
+    has_dhchap_key: false,
+    network_mask: [],
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The RPCs of the interface that this version does not do: each is answered with ENOTSUP and a text, so that a client
+ * knows that it reached a gateway and what is missing. docs/compatibility.md lists them.
+ */
+import { status } from '@grpc/grpc-js';
+import { AnagateError } from '../base/errors.ts';
+import { answerDone, GrpcFailure, type RpcHandlers } from './answer.ts';
+
+const NO_AUTHENTICATION = 'authentication of hosts is not supported yet';
+const NO_ENCRYPTION = 'encryption is not supported yet';
+const NO_MASKING = 'not supported yet; every allowed host sees every namespace';
+const NO_SPDK = 'SPDK is not used here';
+const SEE_METRICS = "not supported; the numbers are in the gateway's Prometheus metrics";
+
+export const unsupportedRpcs = {
+  change_subsystem_key: refuse('Failure changing subsystem key', NO_AUTHENTICATION),
+  add_subsystem_network: refuse(
+    'Failure adding subsystem network',
+    'not supported yet; add listeners one by one',
+  ),
+  del_subsystem_network: refuse('Failure deleting subsystem network', 'not supported yet'),
+  add_kmip_server_endpoints: refuse('Failure adding KMIP server endpoints', NO_ENCRYPTION),
+  del_kmip_server_endpoints: refuse('Failure deleting KMIP server endpoints', NO_ENCRYPTION),
+  list_kmip_server_endpoints: refuse('Failure listing KMIP server endpoints', NO_ENCRYPTION),
+  set_keep_host_connected: refuse('Failure keeping host connected', 'not supported yet'),
+  change_host_key: refuse('Failure changing host key', NO_AUTHENTICATION),
+  namespace_set_qos_limits: refuse('Failure setting QoS limits', 'not supported yet'),
+  namespace_change_visibility: refuse('Failure changing visibility', NO_MASKING),
+  namespace_change_location: refuse('Failure changing location', 'not supported yet'),
+  namespace_set_rbd_trash_image: refuse('Failure setting RBD trash image flag', 'not supported; images stay'),
+  namespace_set_auto_resize: refuse('Failure setting auto resize', 'not supported yet; resize the namespace'),
+  namespace_add_host: refuse('Failure adding host to namespace', NO_MASKING),
+  namespace_delete_host: refuse('Failure deleting host from namespace', NO_MASKING),
+  namespace_get_io_stats: refuse("Failure getting namespace's IO stats", SEE_METRICS),
+  list_namespaces_io_stats: refuse("Failure listing namespaces' IO stats", SEE_METRICS),
+  get_connection_io_statistics: refuse('Failure getting IO statistics', SEE_METRICS),
+  get_gateway_stats: refuse("Failure getting gateway's stats", SEE_METRICS),
+  get_thread_stats: refuse('Failure getting thread stats', SEE_METRICS),
+  set_gateway_io_stats_mode: refuse('Failure setting IO stats mode', 'not supported; they are always on'),
+  get_spdk_nvmf_log_flags_and_level: refuse('Failure getting SPDK log levels', NO_SPDK),
+  set_spdk_nvmf_logs: refuse('Failure setting SPDK log levels', `${NO_SPDK}; see set_gateway_log_level`),
+  disable_spdk_nvmf_logs: refuse('Failure disabling SPDK logs', NO_SPDK),
+
+  // Its client looks at the gRPC status only: a refusal in the body would pass for success, and the caller would believe
+  // in ANA states that are not in force.
+  set_ana_state: async () => {
+    throw new GrpcFailure(
+      status.UNIMPLEMENTED,
+      "set_ana_state is not supported by this gateway: its own monitor decides the ANA groups' states",
+    );
+  },
+} satisfies Partial<RpcHandlers>;
+
+function refuse(failure: string, reason: string) {
+  return () =>
+    answerDone(failure, () => {
+      throw new AnagateError('NOT_SUPPORTED', reason);
+    });
+}

@@ -1,0 +1,246 @@
+/** A gateway that keeps everything in memory and serves nobody: enough to test what stands before a gateway. */
+import { AnagateError } from '../../src/base/errors.ts';
+import type {
+  ConnectionInfo,
+  GatewayApi,
+  GatewayInfo,
+  HostsInfo,
+  ListenerInfo,
+  ListenerSpec,
+  NamespaceInfo,
+  NamespaceSpec,
+  SubsystemInfo,
+  SubsystemSpec,
+} from '../../src/gateway/gateway-api.ts';
+
+export const FAKE_UUID = '11111111-2222-4333-8444-555555555555';
+export const OTHER_NODE = 'node-2';
+
+export class FakeGateway implements GatewayApi {
+  gatewayInfo: GatewayInfo = {
+    version: '9.8.7',
+    name: 'gw-1',
+    group: '',
+    address: '192.0.2.1',
+    port: 5500,
+    hostname: 'node-1',
+    anaGroupId: 1,
+    maxSubsystems: 128,
+    maxNamespaces: 4096,
+    maxNamespacesPerSubsystem: 512,
+    maxHosts: 2048,
+    maxHostsPerSubsystem: 128,
+    initialized: true,
+  };
+  connections: ConnectionInfo[] = [];
+  level = 'info';
+  /** The last spec given to addNamespace. */
+  lastNamespace: NamespaceSpec | null = null;
+  /** When set, every mutating call and list throws it. */
+  broken: Error | null = null;
+  readonly #subsystems = new Map<string, SubsystemInfo>();
+  readonly #listeners: ListenerInfo[] = [];
+  readonly #hosts = new Map<string, HostsInfo>();
+  readonly #namespaces: NamespaceInfo[] = [];
+
+  info(): GatewayInfo {
+    return this.gatewayInfo;
+  }
+
+  async addSubsystem(spec: SubsystemSpec): Promise<SubsystemInfo> {
+    this.#check();
+    if (this.#subsystems.has(spec.nqn))
+      throw new AnagateError('SUBSYSTEM_EXISTS', `${spec.nqn} exists already`);
+    const info: SubsystemInfo = {
+      nqn: spec.nqn,
+      serial: spec.serial ?? 'AG0001',
+      model: 'Anagate',
+      minCntlid: 1,
+      maxCntlid: 2040,
+      namespaceCount: 0,
+      maxNamespaces: spec.maxNamespaces ?? 4096,
+      allowAnyHost: false,
+    };
+    this.#subsystems.set(spec.nqn, info);
+    this.#hosts.set(spec.nqn, { nqn: spec.nqn, allowAnyHost: false, hosts: [] });
+    return info;
+  }
+
+  async deleteSubsystem(nqn: string, force: boolean): Promise<void> {
+    this.#subsystem(nqn);
+    if (!force && this.#namespaces.some((n) => n.nqn === nqn)) {
+      throw new AnagateError('SUBSYSTEM_NOT_EMPTY', `${nqn} still has namespaces; delete them or use force`);
+    }
+    removeIf(this.#namespaces, (n) => n.nqn === nqn);
+    this.#subsystems.delete(nqn);
+  }
+
+  listSubsystems(filter: { nqn?: string; serial?: string } = {}): SubsystemInfo[] {
+    this.#check();
+    return [...this.#subsystems.values()]
+      .filter((s) => filter.nqn === undefined || s.nqn === filter.nqn)
+      .filter((s) => filter.serial === undefined || s.serial === filter.serial)
+      .map((s) => ({ ...s, namespaceCount: this.#namespaces.filter((n) => n.nqn === s.nqn).length }));
+  }
+
+  async addListener(spec: ListenerSpec): Promise<ListenerInfo> {
+    this.#subsystem(spec.nqn);
+    if (this.#listeners.some((l) => sameListener(l, spec))) {
+      throw new AnagateError(
+        'LISTENER_EXISTS',
+        `${spec.nqn} has a listener at ${spec.traddr}:${spec.trsvcid}`,
+      );
+    }
+    const active = spec.hostName === this.gatewayInfo.hostname || spec.hostName === '*';
+    const listener: ListenerInfo = { ...spec, active, anaStates: [{ group: 1, state: 'optimized' }] };
+    this.#listeners.push(listener);
+    if (!active) throw new AnagateError('LISTENER_REMOTE', `the gateway on ${spec.hostName} will listen`);
+    return listener;
+  }
+
+  async deleteListener(spec: ListenerSpec, force: boolean): Promise<void> {
+    this.#subsystem(spec.nqn);
+    const removed = removeIf(this.#listeners, (l) => sameListener(l, spec));
+    if (removed === 0)
+      throw new AnagateError('LISTENER_NOT_FOUND', `no listener at ${spec.traddr}:${spec.trsvcid}`);
+    if (!force && this.connections.some((c) => c.connected)) {
+      throw new AnagateError(
+        'LISTENER_IN_USE',
+        `hosts are connected at ${spec.traddr}:${spec.trsvcid}; use force`,
+      );
+    }
+  }
+
+  listListeners(nqn: string): ListenerInfo[] {
+    this.#subsystem(nqn);
+    return this.#listeners.filter((l) => l.nqn === nqn);
+  }
+
+  async addHost(nqn: string, hostNqn: string): Promise<void> {
+    const info = this.listHosts(nqn);
+    if (info.hosts.includes(hostNqn)) throw new AnagateError('HOST_EXISTS', `${hostNqn} is allowed already`);
+    if (hostNqn === '*') info.allowAnyHost = true;
+    else info.hosts.push(hostNqn);
+  }
+
+  async deleteHost(nqn: string, hostNqn: string): Promise<void> {
+    const info = this.listHosts(nqn);
+    if (hostNqn === '*') info.allowAnyHost = false;
+    else if (removeIf(info.hosts, (h) => h === hostNqn) === 0) {
+      throw new AnagateError('HOST_NOT_FOUND', `${hostNqn} is not an allowed host of ${nqn}`);
+    }
+  }
+
+  listHosts(nqn: string): HostsInfo {
+    this.#subsystem(nqn);
+    return this.#hosts.get(nqn) as HostsInfo;
+  }
+
+  async addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo> {
+    this.#subsystem(spec.nqn);
+    this.lastNamespace = spec;
+    const used = this.#namespaces.filter((n) => n.nqn === spec.nqn).map((n) => n.nsid);
+    const nsid = spec.nsid ?? Math.max(0, ...used) + 1;
+    if (used.includes(nsid)) throw new AnagateError('NAMESPACE_EXISTS', `namespace ${nsid} exists already`);
+    const namespace: NamespaceInfo = {
+      nqn: spec.nqn,
+      nsid,
+      uuid: spec.uuid ?? FAKE_UUID,
+      nguid: (spec.uuid ?? FAKE_UUID).replaceAll('-', ''),
+      backend: spec.backend,
+      sizeBytes: spec.sizeBytes ?? 2 ** 30,
+      blockSize: spec.blockSize ?? 512,
+      anaGroupId: spec.anaGroupId ?? 1,
+      readOnly: spec.readOnly ?? false,
+    };
+    this.#namespaces.push(namespace);
+    return namespace;
+  }
+
+  async deleteNamespace(nqn: string, nsid: number): Promise<void> {
+    const namespace = this.#namespace(nqn, nsid);
+    removeIf(this.#namespaces, (n) => n === namespace);
+  }
+
+  async resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo> {
+    const namespace = this.#namespace(nqn, nsid);
+    namespace.sizeBytes = sizeBytes;
+    return namespace;
+  }
+
+  async changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void> {
+    this.#namespace(nqn, nsid).anaGroupId = anaGroupId;
+  }
+
+  listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {
+    this.#check();
+    return this.#namespaces
+      .filter((n) => filter.nqn === undefined || n.nqn === filter.nqn)
+      .filter((n) => filter.nsid === undefined || n.nsid === filter.nsid)
+      .filter((n) => filter.uuid === undefined || n.uuid === filter.uuid);
+  }
+
+  listConnections(nqn?: string): ConnectionInfo[] {
+    this.#check();
+    return this.connections.filter((c) => nqn === undefined || c.subsystemNqn === nqn);
+  }
+
+  logLevel(): string {
+    return this.level;
+  }
+
+  setLogLevel(level: string): void {
+    this.level = level;
+  }
+
+  #check(): void {
+    if (this.broken !== null) throw this.broken;
+  }
+
+  #subsystem(nqn: string): SubsystemInfo {
+    this.#check();
+    const subsystem = this.#subsystems.get(nqn);
+    if (subsystem === undefined)
+      throw new AnagateError('SUBSYSTEM_NOT_FOUND', `there is no subsystem ${nqn}`);
+    return subsystem;
+  }
+
+  #namespace(nqn: string, nsid: number): NamespaceInfo {
+    this.#subsystem(nqn);
+    const namespace = this.#namespaces.find((n) => n.nqn === nqn && n.nsid === nsid);
+    if (namespace === undefined)
+      throw new AnagateError('NAMESPACE_NOT_FOUND', `${nqn} has no namespace ${nsid}`);
+    return namespace;
+  }
+}
+
+/** A connection of host "nqn.2026-11.test:host". */
+export function fakeConnection(overrides: Partial<ConnectionInfo> = {}): ConnectionInfo {
+  return {
+    subsystemNqn: 'nqn.2026-11.test:sub',
+    hostNqn: 'nqn.2026-11.test:host',
+    connected: true,
+    traddr: '192.0.2.77',
+    trsvcid: 54321,
+    adrfam: 'ipv4',
+    queueCount: 5,
+    cntlid: 17,
+    keepAliveTimeout: false,
+    ...overrides,
+  };
+}
+
+function sameListener(listener: ListenerInfo, spec: ListenerSpec): boolean {
+  const host = spec.hostName === '*' || listener.hostName === spec.hostName;
+  return (
+    host && listener.nqn === spec.nqn && listener.traddr === spec.traddr && listener.trsvcid === spec.trsvcid
+  );
+}
+
+/** Removes in place; returns how many went. */
+function removeIf<T>(list: T[], match: (item: T) => boolean): number {
+  const before = list.length;
+  const kept = list.filter((item) => !match(item));
+  list.splice(0, list.length, ...kept);
+  return before - kept.length;
+}
