@@ -1,6 +1,6 @@
 /** From Linux error numbers to what a block device says. One table for the file backend and for librbd's return values. */
 import { constants } from 'node:os';
-import { BlockStatus } from './block-device.ts';
+import { BlockStatus } from '../base/block-device.ts';
 
 const E = constants.errno;
 /** Linux: Node's table does not hold it. librbd's and librados's EBLOCKLISTED is the same number. */

@@ -3,7 +3,10 @@
  * and reads as zeroes. Every operation completes before its call returns, so each is atomic against all others.
  * Flush and FUA do nothing: there is nothing more durable than the process.
  */
-import { type BlockCompletion, type BlockDevice, BlockStatus } from './block-device.ts';
+
+import { type BlockCompletion, type BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { AnagateError } from '../base/errors.ts';
+import { checkDeviceSize } from './device-size.ts';
 
 /** Unit of allocation. A whole chunk that is zeroed or discarded is freed. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -32,9 +35,9 @@ export class MemoryDevice implements BlockDevice {
   /** Two levels: page, then chunk; undefined where nothing was written. */
   readonly #pages: (ChunkPage | undefined)[] = [];
 
-  /** Throws RangeError when the size is not a positive safe integer. */
+  /** Throws SIZE_INVALID when the size is not a positive safe integer. */
   constructor(options: MemoryDeviceOptions) {
-    assertSize(options.sizeBytes);
+    checkDeviceSize('memory', options.sizeBytes);
     this.#sizeBytes = options.sizeBytes;
     this.#maxResidentBytes = options.maxResidentBytes ?? Number.POSITIVE_INFINITY;
   }
@@ -92,8 +95,8 @@ export class MemoryDevice implements BlockDevice {
   }
 
   async resize(sizeBytes: number): Promise<void> {
-    assertSize(sizeBytes);
-    if (this.#closed) throw new Error(`${this.description}: cannot resize, the device is closed`);
+    checkDeviceSize('memory', sizeBytes);
+    if (this.#closed) throw new AnagateError('BACKEND_FAILED', 'memory: cannot resize, the device is closed');
     // What a shrink cuts off must read as zeroes if the device grows again.
     if (sizeBytes < this.#sizeBytes) this.#zero(sizeBytes, this.#sizeBytes);
     this.#sizeBytes = sizeBytes;
@@ -207,9 +210,3 @@ export class MemoryDevice implements BlockDevice {
 
 /** Stands in for chunks that were never written; nobody writes to it. */
 const ZERO_CHUNK = new Uint8Array(CHUNK_BYTES);
-
-function assertSize(sizeBytes: number): void {
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1) {
-    throw new RangeError(`memory: the size must be at least 1 byte and below 2^53, not ${sizeBytes}`);
-  }
-}

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type BlockDevice, BlockStatus } from '../../src/backend/block-device.ts';
+import { type BlockDevice, BlockStatus } from '../../src/base/block-device.ts';
 import { finished, PromisedDevice } from './completions.ts';
 
 /** Small enough that random extents meet, large enough to cross the memory backend's 1 MiB chunks. */

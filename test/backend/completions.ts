@@ -1,5 +1,5 @@
-import type { BlockCompletion, BlockDevice } from '../../src/backend/block-device.ts';
-import { BlockStatus } from '../../src/backend/block-device.ts';
+import type { BlockCompletion, BlockDevice } from '../../src/base/block-device.ts';
+import { BlockStatus } from '../../src/base/block-device.ts';
 
 /** Runs one operation and resolves with its status; rejects when it completes twice. */
 export function finished(start: (completion: BlockCompletion) => void): Promise<BlockStatus> {
