@@ -1,0 +1,187 @@
+/**
+ * The configuration as the gateway works with it: the decoded records in the order of their belonging together, as of one
+ * version of the store. It changes only by what was committed.
+ */
+import { AnagateError } from '../base/errors.ts';
+import type { ConfigChange, ConfigSnapshot } from '../store/store.ts';
+import {
+  type ConfigRecord,
+  decodeRecord,
+  encodeRecord,
+  keyOf,
+  type ListenerRecord,
+  type NamespaceRecord,
+  type SubsystemRecord,
+} from './records.ts';
+
+/** One subsystem and what belongs to it. */
+export interface SubsystemConfig {
+  record: SubsystemRecord;
+  allowAnyHost: boolean;
+  /** NQNs, '*' not among them. */
+  readonly hosts: Set<string>;
+  /** By record key. */
+  readonly listeners: Map<string, ListenerRecord>;
+  /** By nsid. */
+  readonly namespaces: Map<number, NamespaceRecord>;
+}
+
+/** A record that came (`before` null), went (`after` null) or changed. */
+export interface RecordChange {
+  readonly before: ConfigRecord | null;
+  readonly after: ConfigRecord | null;
+}
+
+/** Order in which records can be applied; removals go the other way round. Listeners last: hosts come in through them. */
+const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
+  subsystem: 0,
+  host: 1,
+  namespace: 2,
+  listener: 3,
+};
+
+export class Configuration {
+  #version = 0;
+  readonly #records = new Map<string, ConfigRecord>();
+  /** The text of each record, to see what another writer changed. */
+  #texts: ReadonlyMap<string, string> = new Map();
+  readonly #subsystems = new Map<string, SubsystemConfig>();
+
+  /** Version of the store that this shows. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get subsystems(): ReadonlyMap<string, SubsystemConfig> {
+    return this.#subsystems;
+  }
+
+  /** Throws SUBSYSTEM_NOT_FOUND. */
+  subsystem(nqn: string): SubsystemConfig {
+    const subsystem = this.#subsystems.get(nqn);
+    if (subsystem === undefined)
+      throw new AnagateError('SUBSYSTEM_NOT_FOUND', `there is no subsystem ${nqn}`);
+    return subsystem;
+  }
+
+  *namespaces(): Generator<NamespaceRecord> {
+    for (const subsystem of this.#subsystems.values()) yield* subsystem.namespaces.values();
+  }
+
+  *listeners(): Generator<ListenerRecord> {
+    for (const subsystem of this.#subsystems.values()) yield* subsystem.listeners.values();
+  }
+
+  namespaceCount(): number {
+    let count = 0;
+    for (const subsystem of this.#subsystems.values()) count += subsystem.namespaces.size;
+    return count;
+  }
+
+  hostCount(): number {
+    let count = 0;
+    for (const subsystem of this.#subsystems.values()) count += subsystem.hosts.size;
+    return count;
+  }
+
+  /**
+   * Takes over a newer state of the store and says what changed, in the order in which it can be applied. Throws
+   * STATE_CORRUPT, having changed nothing, when a record cannot be used.
+   */
+  follow(snapshot: ConfigSnapshot): RecordChange[] {
+    const changes: RecordChange[] = [];
+    for (const [key, before] of this.#records) {
+      if (!snapshot.records.has(key)) changes.push({ before, after: null });
+    }
+    for (const [key, text] of snapshot.records) {
+      if (this.#texts.get(key) === text) continue;
+      changes.push({ before: this.#records.get(key) ?? null, after: decodeRecord(key, text) });
+    }
+    changes.sort((a, b) => orderOf(a) - orderOf(b));
+    this.#checkBelonging(changes);
+    for (const change of changes) this.#apply(change);
+    this.#texts = snapshot.records;
+    this.#version = snapshot.version;
+    return changes;
+  }
+
+  /** Every record belongs to a subsystem that is there once all changes are made. */
+  #checkBelonging(changes: readonly RecordChange[]): void {
+    const coming = new Set<string>();
+    const going = new Set<string>();
+    for (const { before, after } of changes) {
+      if (after?.kind === 'subsystem') coming.add(after.nqn);
+      else if (before?.kind === 'subsystem') going.add(before.nqn);
+    }
+    const gone = new Map<string, number>();
+    for (const { before, after } of changes) {
+      if (after === null && before!.kind !== 'subsystem')
+        gone.set(before!.nqn, (gone.get(before!.nqn) ?? 0) + 1);
+      if (after === null || after.kind === 'subsystem' || coming.has(after.nqn)) continue;
+      if (!this.#subsystems.has(after.nqn) || going.has(after.nqn)) throw orphan(keyOf(after), after.nqn);
+    }
+    for (const nqn of going) {
+      const { allowAnyHost, hosts, listeners, namespaces } = this.#subsystems.get(nqn)!;
+      const members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + namespaces.size;
+      if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', nqn);
+    }
+  }
+
+  #apply({ before, after }: RecordChange): void {
+    if (before !== null && after === null) this.#remove(before);
+    if (after !== null) this.#put(after);
+  }
+
+  #put(record: ConfigRecord): void {
+    this.#records.set(keyOf(record), record);
+    if (record.kind === 'subsystem') {
+      const known = this.#subsystems.get(record.nqn);
+      if (known !== undefined) known.record = record;
+      else this.#subsystems.set(record.nqn, emptySubsystem(record));
+      return;
+    }
+    const subsystem = this.#subsystems.get(record.nqn)!;
+    if (record.kind === 'namespace') subsystem.namespaces.set(record.nsid, record);
+    else if (record.kind === 'listener') subsystem.listeners.set(keyOf(record), record);
+    else if (record.hostNqn === '*') subsystem.allowAnyHost = true;
+    else subsystem.hosts.add(record.hostNqn);
+  }
+
+  #remove(record: ConfigRecord): void {
+    this.#records.delete(keyOf(record));
+    if (record.kind === 'subsystem') {
+      this.#subsystems.delete(record.nqn);
+      return;
+    }
+    const subsystem = this.#subsystems.get(record.nqn)!;
+    if (record.kind === 'namespace') subsystem.namespaces.delete(record.nsid);
+    else if (record.kind === 'listener') subsystem.listeners.delete(keyOf(record));
+    else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
+    else subsystem.hosts.delete(record.hostNqn);
+  }
+}
+
+/** The store's change that sets `record`. */
+export function setRecord(record: ConfigRecord): ConfigChange {
+  return { key: keyOf(record), value: encodeRecord(record) };
+}
+
+/** The store's change that removes `record`. */
+export function removeRecord(record: ConfigRecord): ConfigChange {
+  return { key: keyOf(record), value: null };
+}
+
+function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
+  return { record, allowAnyHost: false, hosts: new Set(), listeners: new Map(), namespaces: new Map() };
+}
+
+function orderOf({ before, after }: RecordChange): number {
+  return after === null ? -APPLY_ORDER[before!.kind] - 1 : APPLY_ORDER[after.kind];
+}
+
+function orphan(key: string, nqn: string): AnagateError {
+  return new AnagateError(
+    'STATE_CORRUPT',
+    `${key} of the configuration belongs to subsystem ${nqn}, which is not in it`,
+  );
+}

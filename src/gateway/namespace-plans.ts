@@ -1,0 +1,121 @@
+/** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
+import { LIMITS } from '../limits.ts';
+import type { Configuration, SubsystemConfig } from './configuration.ts';
+import type { BackendSpec, NamespaceSpec } from './gateway-api.ts';
+import type { BackendRecord, NamespaceRecord } from './records.ts';
+import {
+  refuse,
+  requireAnaGroup,
+  requireBlockSize,
+  requireFilePath,
+  requireNsid,
+  requireSize,
+  requireUuid,
+} from './validation.ts';
+
+/** What a plan for a new namespace needs besides the configuration. */
+export interface NamespacePlanContext {
+  newUuid(): string;
+  /** ANA groups to choose from when the request names none; never empty. */
+  homeGroups: readonly number[];
+}
+
+/** A namespace as planned; its size may not be known before its backend is open. */
+export type NamespacePlan = Omit<NamespaceRecord, 'sizeBytes'> & { readonly sizeBytes?: number };
+
+export function planAddNamespace(
+  config: Configuration,
+  spec: NamespaceSpec,
+  context: NamespacePlanContext,
+): NamespacePlan {
+  const subsystem = config.subsystem(spec.nqn);
+  const { blockSize = 512 } = spec;
+  requireBlockSize(blockSize);
+  if (spec.sizeBytes !== undefined) requireSize(spec.sizeBytes, blockSize);
+  if (config.namespaceCount() >= LIMITS.maxNamespaces) {
+    refuse('LIMIT_EXCEEDED', `there are ${LIMITS.maxNamespaces} namespaces already, which is the limit`);
+  }
+  const nsid = spec.nsid ?? lowestFreeNsid(subsystem);
+  requireNsid(nsid, subsystem.record.maxNamespaces);
+  if (subsystem.namespaces.has(nsid)) {
+    refuse('NAMESPACE_EXISTS', `subsystem ${spec.nqn} has a namespace ${nsid} already`);
+  }
+  return {
+    kind: 'namespace',
+    nqn: spec.nqn,
+    nsid,
+    uuid: uniqueUuid(config, spec.uuid, context),
+    anaGroupId: chooseAnaGroup(config, spec.anaGroupId ?? 0, context.homeGroups),
+    blockSize,
+    readOnly: spec.readOnly ?? false,
+    backend: backendRecord(spec.backend, spec.sizeBytes),
+    ...(spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
+  };
+}
+
+function lowestFreeNsid(subsystem: SubsystemConfig): number {
+  const { maxNamespaces, nqn } = subsystem.record;
+  if (subsystem.namespaces.size >= maxNamespaces) {
+    refuse('LIMIT_EXCEEDED', `subsystem ${nqn} has ${maxNamespaces} namespaces already, which is its limit`);
+  }
+  let nsid = 1;
+  while (subsystem.namespaces.has(nsid)) nsid += 1;
+  return nsid;
+}
+
+/** Hosts take two namespaces with one UUID for two paths to one disk, so it must be unique everywhere. */
+function uniqueUuid(config: Configuration, asked: string | undefined, context: NamespacePlanContext): string {
+  const uuid = (asked ?? context.newUuid()).toLowerCase();
+  requireUuid(uuid);
+  for (const other of config.namespaces()) {
+    if (other.uuid === uuid) {
+      refuse('UUID_IN_USE', `UUID ${uuid} is in use by namespace ${other.nsid} of ${other.nqn}`);
+    }
+  }
+  return uuid;
+}
+
+function backendRecord(spec: BackendSpec, sizeBytes: number | undefined): BackendRecord {
+  switch (spec.type) {
+    case 'file':
+      requireFilePath(spec.path);
+      return { type: 'file', path: spec.path };
+    case 'memory':
+      if (sizeBytes === undefined) refuse('SIZE_INVALID', 'a namespace in memory needs a size');
+      return { type: 'memory' };
+    case 'rbd':
+      return { type: 'rbd', pool: spec.pool, image: spec.image };
+  }
+}
+
+/** `asked` 0: the home group with the fewest namespaces, the lowest of several. */
+export function chooseAnaGroup(config: Configuration, asked: number, homeGroups: readonly number[]): number {
+  if (asked !== 0) {
+    requireAnaGroup(asked);
+    return asked;
+  }
+  const load = new Map(homeGroups.map((group) => [group, 0]));
+  for (const { anaGroupId } of config.namespaces()) {
+    const count = load.get(anaGroupId);
+    if (count !== undefined) load.set(anaGroupId, count + 1);
+  }
+  return [...load].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];
+}
+
+/** Throws SUBSYSTEM_NOT_FOUND or NAMESPACE_NOT_FOUND. */
+export function findNamespace(config: Configuration, nqn: string, nsid: number): NamespaceRecord {
+  const namespace = config.subsystem(nqn).namespaces.get(nsid);
+  return namespace ?? refuse('NAMESPACE_NOT_FOUND', `subsystem ${nqn} has no namespace ${nsid}`);
+}
+
+/** A namespace only grows: what a host has written at its end would be lost. */
+export function planResize(record: NamespaceRecord, sizeBytes: number): NamespaceRecord {
+  requireSize(sizeBytes, record.blockSize);
+  if (sizeBytes <= record.sizeBytes) {
+    refuse(
+      'SIZE_INVALID',
+      `the new size of ${sizeBytes} bytes is not more than the present ${record.sizeBytes} bytes; a namespace only grows`,
+    );
+  }
+  return { ...record, sizeBytes };
+}

@@ -1,0 +1,250 @@
+/**
+ * The records of the durable configuration: their names and their JSON. Names and field names are those of ceph-nvmeof's
+ * state object where it has them, so that people who know one can read the other. Pure.
+ *
+ * Names are joined with underscores. They stay unique because a subsystem NQN with an underscore is refused.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import { AnagateError } from '../base/errors.ts';
+import { LIMITS } from '../limits.ts';
+import { isUuid } from '../wire/uuid.ts';
+
+export interface SubsystemRecord {
+  readonly kind: 'subsystem';
+  readonly nqn: string;
+  readonly serial: string;
+  readonly maxNamespaces: number;
+}
+
+export interface HostRecord {
+  readonly kind: 'host';
+  readonly nqn: string;
+  /** '*' = any host. */
+  readonly hostNqn: string;
+}
+
+export interface ListenerRecord {
+  readonly kind: 'listener';
+  readonly nqn: string;
+  readonly hostName: string;
+  readonly traddr: string;
+  readonly adrfam: 'ipv4' | 'ipv6';
+  readonly trsvcid: number;
+  /** Made for the demo: follows the address that the gateway is started with. */
+  readonly demo?: boolean;
+}
+
+/** What a namespace's bytes are kept in. */
+export type BackendRecord =
+  | { readonly type: 'file'; readonly path: string }
+  | { readonly type: 'memory' }
+  | { readonly type: 'rbd'; readonly pool: string; readonly image: string };
+
+/** A namespace's identity lives here, so that every gateway reports the same, whether it has opened the backend or not. */
+export interface NamespaceRecord {
+  readonly kind: 'namespace';
+  readonly nqn: string;
+  readonly nsid: number;
+  /** Lower case. */
+  readonly uuid: string;
+  readonly anaGroupId: number;
+  readonly blockSize: 512 | 4096;
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly backend: BackendRecord;
+}
+
+export type ConfigRecord = SubsystemRecord | HostRecord | ListenerRecord | NamespaceRecord;
+
+/** The record's name in the store. */
+export function keyOf(record: ConfigRecord): string {
+  switch (record.kind) {
+    case 'subsystem':
+      return `subsystem_${record.nqn}`;
+    case 'host':
+      return `host_${record.nqn}_${record.hostNqn}`;
+    case 'listener':
+      return `listener_${record.nqn}_${record.hostName}_TCP_${record.traddr}_${record.trsvcid}`;
+    case 'namespace':
+      return `namespace_${record.nqn}_${record.nsid}`;
+  }
+}
+
+export function encodeRecord(record: ConfigRecord): string {
+  return JSON.stringify(fieldsOf(record));
+}
+
+function fieldsOf(record: ConfigRecord): Record<string, unknown> {
+  switch (record.kind) {
+    case 'subsystem':
+      return {
+        subsystem_nqn: record.nqn,
+        serial_number: record.serial,
+        max_namespaces: record.maxNamespaces,
+        enable_ha: true,
+      };
+    case 'host':
+      return { subsystem_nqn: record.nqn, host_nqn: record.hostNqn };
+    case 'listener':
+      return {
+        nqn: record.nqn,
+        host_name: record.hostName,
+        traddr: record.traddr,
+        adrfam: record.adrfam,
+        trsvcid: record.trsvcid,
+        ...(record.demo && { demo: true }),
+      };
+    case 'namespace':
+      return {
+        subsystem_nqn: record.nqn,
+        nsid: record.nsid,
+        uuid: record.uuid,
+        anagrpid: record.anaGroupId,
+        block_size: record.blockSize,
+        size: record.sizeBytes,
+        read_only: record.readOnly,
+        ...backendFields(record.backend),
+      };
+  }
+}
+
+function backendFields(backend: BackendRecord): Record<string, string> {
+  switch (backend.type) {
+    case 'file':
+      return { backend: 'file', path: backend.path };
+    case 'memory':
+      return { backend: 'memory' };
+    case 'rbd':
+      return { backend: 'rbd', rbd_pool_name: backend.pool, rbd_image_name: backend.image };
+  }
+}
+
+/**
+ * Reads a record. Throws STATE_CORRUPT naming the key when it is not one that {@link encodeRecord} wrote. Fields that are
+ * not known are ignored.
+ */
+export function decodeRecord(key: string, value: string): ConfigRecord {
+  const fields = new FieldReader(key, value);
+  const record = decodeKind(key.slice(0, key.indexOf('_')), fields);
+  if (keyOf(record) !== key) fields.refuse(`its content belongs to ${keyOf(record)}`);
+  return record;
+}
+
+function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
+  switch (kind) {
+    case 'subsystem':
+      return {
+        kind,
+        nqn: fields.text('subsystem_nqn'),
+        serial: fields.text('serial_number'),
+        maxNamespaces: fields.integer('max_namespaces', 1, LIMITS.maxNamespacesPerSubsystem),
+      };
+    case 'host':
+      return { kind, nqn: fields.text('subsystem_nqn'), hostNqn: fields.text('host_nqn') };
+    case 'listener':
+      return decodeListener(fields);
+    case 'namespace':
+      return decodeNamespace(fields);
+    default:
+      return fields.refuse('this version of Anagate does not know records of that kind');
+  }
+}
+
+function decodeListener(fields: FieldReader): ListenerRecord {
+  const adrfam = fields.oneOf('adrfam', ['ipv4', 'ipv6']);
+  const traddr = fields.text('traddr');
+  if (!(adrfam === 'ipv4' ? isIPv4(traddr) : isIPv6(traddr)))
+    fields.refuse(`traddr is not an ${adrfam} address`);
+  return {
+    kind: 'listener',
+    nqn: fields.text('nqn'),
+    hostName: fields.text('host_name'),
+    traddr,
+    adrfam,
+    trsvcid: fields.integer('trsvcid', 1, 65535),
+    ...(fields.flag('demo') && { demo: true }),
+  };
+}
+
+function decodeNamespace(fields: FieldReader): NamespaceRecord {
+  const uuid = fields.text('uuid');
+  if (!isUuid(uuid)) fields.refuse('uuid is not a UUID');
+  const blockSize = fields.oneOf('block_size', [512, 4096]);
+  const sizeBytes = fields.integer('size', blockSize, LIMITS.maxNamespaceBytes);
+  if (sizeBytes % blockSize !== 0) fields.refuse('size is not a multiple of block_size');
+  return {
+    kind: 'namespace',
+    nqn: fields.text('subsystem_nqn'),
+    nsid: fields.integer('nsid', 1, LIMITS.maxNamespacesPerSubsystem),
+    uuid,
+    anaGroupId: fields.integer('anagrpid', 1, LIMITS.maxAnaGroups),
+    blockSize,
+    sizeBytes,
+    readOnly: fields.flag('read_only'),
+    backend: decodeBackend(fields),
+  };
+}
+
+function decodeBackend(fields: FieldReader): BackendRecord {
+  const type = fields.oneOf('backend', ['file', 'memory', 'rbd']);
+  switch (type) {
+    case 'file':
+      return { type, path: fields.text('path') };
+    case 'memory':
+      return { type };
+    case 'rbd':
+      return { type, pool: fields.text('rbd_pool_name'), image: fields.text('rbd_image_name') };
+  }
+}
+
+/** Takes checked fields out of one record's JSON. */
+class FieldReader {
+  readonly #key: string;
+  readonly #fields: Record<string, unknown>;
+
+  constructor(key: string, value: string) {
+    this.#key = key;
+    this.#fields = this.#parse(value);
+  }
+
+  text(name: string): string {
+    const value = this.#fields[name];
+    return typeof value === 'string' ? value : this.refuse(`${name} is not a text`);
+  }
+
+  integer(name: string, least: number, most: number): number {
+    const value = this.#fields[name];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    return this.refuse(`${name} is not a whole number from ${least} to ${most}`);
+  }
+
+  /** Absent is false. */
+  flag(name: string): boolean {
+    const value = this.#fields[name] ?? false;
+    return typeof value === 'boolean' ? value : this.refuse(`${name} is neither true nor false`);
+  }
+
+  oneOf<const T extends string | number>(name: string, values: readonly T[]): T {
+    const found = values.find((value) => value === this.#fields[name]);
+    return found ?? this.refuse(`${name} is none of ${values.join(', ')}`);
+  }
+
+  refuse(reason: string): never {
+    throw new AnagateError(
+      'STATE_CORRUPT',
+      `record ${this.#key} of the configuration cannot be used: ${reason}`,
+    );
+  }
+
+  #parse(value: string): Record<string, unknown> {
+    let fields: unknown;
+    try {
+      fields = JSON.parse(value);
+    } catch (error) {
+      return this.refuse((error as Error).message);
+    }
+    if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+      return this.refuse('it is no object');
+    return fields as Record<string, unknown>;
+  }
+}

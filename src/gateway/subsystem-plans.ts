@@ -1,0 +1,176 @@
+/**
+ * Requests about subsystems, hosts and listeners -> changes of the configuration. Pure: a plan looks, checks, and says what
+ * to commit; it throws an AnagateError when the request cannot be done.
+ */
+import { SocketAddress } from 'node:net';
+import { LIMITS } from '../limits.ts';
+import type { ConfigChange } from '../store/store.ts';
+import { type Configuration, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
+import type { ListenerSpec, SubsystemSpec } from './gateway-api.ts';
+import type { ListenerRecord, SubsystemRecord } from './records.ts';
+import {
+  refuse,
+  requireHostNqn,
+  requireListener,
+  requireMaxNamespaces,
+  requireSerial,
+  requireSubsystemNqn,
+} from './validation.ts';
+
+/** `newSerial` makes up a serial number for a subsystem that has none. */
+export function planAddSubsystem(
+  config: Configuration,
+  spec: SubsystemSpec,
+  newSerial: () => string,
+): { record: SubsystemRecord; changes: ConfigChange[] } {
+  const { nqn, maxNamespaces = LIMITS.maxNamespacesPerSubsystem } = spec;
+  requireSubsystemNqn(nqn);
+  requireMaxNamespaces(maxNamespaces);
+  if (config.subsystems.has(nqn)) refuse('SUBSYSTEM_EXISTS', `subsystem ${nqn} exists already`);
+  if (config.subsystems.size >= LIMITS.maxSubsystems) {
+    refuse('LIMIT_EXCEEDED', `there are ${LIMITS.maxSubsystems} subsystems already, which is the limit`);
+  }
+  const serials = new Map([...config.subsystems.values()].map(({ record }) => [record.serial, record.nqn]));
+  let serial = spec.serial;
+  if (serial === undefined) {
+    do serial = newSerial();
+    while (serials.has(serial));
+  }
+  requireSerial(serial);
+  const owner = serials.get(serial);
+  if (owner !== undefined) refuse('SERIAL_IN_USE', `serial number ${serial} is in use by subsystem ${owner}`);
+  const record: SubsystemRecord = { kind: 'subsystem', nqn, serial, maxNamespaces };
+  return { record, changes: [setRecord(record)] };
+}
+
+/** Removes its hosts and listeners too; its namespaces only with `force`. */
+export function planDeleteSubsystem(config: Configuration, nqn: string, force: boolean): ConfigChange[] {
+  const subsystem = config.subsystem(nqn);
+  if (subsystem.namespaces.size > 0 && !force) {
+    const count = subsystem.namespaces.size;
+    const namespaces = count === 1 ? '1 namespace' : `${count} namespaces`;
+    refuse(
+      'SUBSYSTEM_NOT_EMPTY',
+      `subsystem ${nqn} still has ${namespaces}; delete them first, or use force`,
+    );
+  }
+  return [
+    ...[...subsystem.listeners.values()].map(removeRecord),
+    ...[...subsystem.namespaces.values()].map(removeRecord),
+    ...hostNqns(subsystem).map((hostNqn) => removeRecord({ kind: 'host', nqn, hostNqn })),
+    removeRecord(subsystem.record),
+  ];
+}
+
+function hostNqns(subsystem: SubsystemConfig): string[] {
+  return subsystem.allowAnyHost ? ['*', ...subsystem.hosts] : [...subsystem.hosts];
+}
+
+export function planAddHost(config: Configuration, nqn: string, hostNqn: string): ConfigChange[] {
+  const subsystem = config.subsystem(nqn);
+  requireHostNqn(hostNqn);
+  if (hostNqn === '*') {
+    if (subsystem.allowAnyHost) refuse('HOST_EXISTS', `any host may use subsystem ${nqn} already`);
+  } else {
+    if (subsystem.hosts.has(hostNqn))
+      refuse('HOST_EXISTS', `host ${hostNqn} may use subsystem ${nqn} already`);
+    if (subsystem.hosts.size >= LIMITS.maxHostsPerSubsystem) {
+      refuse(
+        'LIMIT_EXCEEDED',
+        `subsystem ${nqn} has ${LIMITS.maxHostsPerSubsystem} hosts already, which is the limit`,
+      );
+    }
+    if (config.hostCount() >= LIMITS.maxHosts) {
+      refuse(
+        'LIMIT_EXCEEDED',
+        `all subsystems together have ${LIMITS.maxHosts} hosts already, which is the limit`,
+      );
+    }
+  }
+  return [setRecord({ kind: 'host', nqn, hostNqn })];
+}
+
+export function planDeleteHost(config: Configuration, nqn: string, hostNqn: string): ConfigChange[] {
+  const subsystem = config.subsystem(nqn);
+  const known = hostNqn === '*' ? subsystem.allowAnyHost : subsystem.hosts.has(hostNqn);
+  if (!known) {
+    const who = hostNqn === '*' ? 'that any host may use it' : `host ${hostNqn}`;
+    refuse('HOST_NOT_FOUND', `subsystem ${nqn} does not list ${who}`);
+  }
+  return [removeRecord({ kind: 'host', nqn, hostNqn })];
+}
+
+/** `isLocal` tells which host names are this gateway's. */
+export function planAddListener(
+  config: Configuration,
+  spec: ListenerSpec,
+  isLocal: (hostName: string) => boolean,
+): { record: ListenerRecord; changes: ConfigChange[] } {
+  const subsystem = config.subsystem(spec.nqn);
+  requireListener(spec);
+  const record = listenerRecord(spec);
+  for (const other of subsystem.listeners.values()) {
+    const sameNode =
+      other.hostName === record.hostName || (isLocal(other.hostName) && isLocal(record.hostName));
+    if (sameNode && other.traddr === record.traddr && other.trsvcid === record.trsvcid) {
+      refuse('LISTENER_EXISTS', `subsystem ${spec.nqn} has a listener at ${addressOf(spec)} already`);
+    }
+  }
+  if (subsystem.listeners.size >= LIMITS.maxListenersPerSubsystem) {
+    const limit = LIMITS.maxListenersPerSubsystem;
+    refuse('LIMIT_EXCEEDED', `subsystem ${spec.nqn} has ${limit} listeners already, which is the limit`);
+  }
+  return { record, changes: [setRecord(record)] };
+}
+
+/**
+ * The listeners that a deletion means: with host name '*' those of every node at the address, which needs `force`. `inUse`
+ * tells whether hosts are connected through one.
+ */
+export function planDeleteListener(
+  config: Configuration,
+  spec: ListenerSpec,
+  force: boolean,
+  inUse: (record: ListenerRecord) => boolean,
+): ConfigChange[] {
+  const subsystem = config.subsystem(spec.nqn);
+  requireListener(spec);
+  if (spec.hostName === '*' && !force) {
+    refuse('INVALID_ARGUMENT', 'deleting the listeners of all nodes at an address needs force');
+  }
+  const { traddr } = listenerRecord(spec);
+  const found = [...subsystem.listeners.values()].filter(
+    (listener) =>
+      (spec.hostName === '*' || listener.hostName === spec.hostName) &&
+      listener.traddr === traddr &&
+      listener.trsvcid === spec.trsvcid,
+  );
+  if (found.length === 0) {
+    const node = spec.hostName === '*' ? '' : ` for host ${spec.hostName}`;
+    refuse('LISTENER_NOT_FOUND', `subsystem ${spec.nqn} has no listener at ${addressOf(spec)}${node}`);
+  }
+  if (!force && found.some(inUse)) {
+    refuse(
+      'LISTENER_IN_USE',
+      `hosts are connected through the listener at ${addressOf(spec)}; use force to cut them off`,
+    );
+  }
+  return found.map(removeRecord);
+}
+
+export function listenerRecord(spec: ListenerSpec): ListenerRecord {
+  const { nqn, hostName, traddr, adrfam, trsvcid } = spec;
+  return { kind: 'listener', nqn, hostName, traddr: canonicalAddress(traddr, adrfam), adrfam, trsvcid };
+}
+
+/** One spelling for each address, so that it is found again: IPv6 in its short form (RFC 5952). */
+function canonicalAddress(traddr: string, adrfam: 'ipv4' | 'ipv6'): string {
+  const [address, zone] = traddr.split('%');
+  const canonical = new SocketAddress({ address: address!, family: adrfam }).address;
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
+}
+
+/** For people: 192.0.2.1:4420, [2001:db8::1]:4420. */
+export function addressOf({ traddr, trsvcid }: { traddr: string; trsvcid: number }): string {
+  return traddr.includes(':') ? `[${traddr}]:${trsvcid}` : `${traddr}:${trsvcid}`;
+}
