@@ -12,7 +12,7 @@ export interface Timer {
 }
 
 export interface Timers {
-  /** Calls `fn` once after `ms` (0 or more). The timer does not keep the process alive. */
+  /** Calls `fn` once after `ms` (0 or more; more than 24 days counts as 24 days). The timer does not keep the process alive. */
   after(ms: number, fn: () => void): Timer;
 }
 
@@ -21,9 +21,12 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
 };
 
+/** Node fires a longer timeout at once. */
+const LONGEST_TIMEOUT_MS = 0x7fff_ffff;
+
 export const systemTimers: Timers = {
   after(ms, fn) {
-    const handle = setTimeout(fn, ms);
+    const handle = setTimeout(fn, Math.min(ms, LONGEST_TIMEOUT_MS));
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },

@@ -1,0 +1,123 @@
+/**
+ * Data buffers for commands in flight: borrowed by size class, returned when the last byte has left. The pool never
+ * holds more than its limit in use; who finds it empty waits in order (see transport/tcp/admission.ts).
+ *
+ * Every buffer has room before and after the data, so that a transport can frame it with header, padding and digest and
+ * send it as one piece.
+ */
+
+/** Bytes before the data: the largest PDU header with its digest and padding (PDO is one byte, alignment at most 128). */
+export const BUFFER_HEADROOM = 128;
+/** Bytes after the data: a data digest, and a response with its header digest. */
+const BUFFER_TAILROOM = 4 + 24 + 4;
+const SMALLEST_CLASS_BITS = 12;
+
+/** One borrowed buffer. Its views are cached, because most commands of a queue have the same length. */
+export class DataBuffer {
+  readonly memory: Buffer;
+  readonly classIndex: number;
+  /** Data bytes that fit. */
+  readonly capacity: number;
+  private dataView: Buffer;
+  private frameView: Buffer;
+  private frameStart: number;
+
+  constructor(classIndex: number) {
+    this.classIndex = classIndex;
+    this.capacity = 1 << (classIndex + SMALLEST_CLASS_BITS);
+    this.memory = Buffer.allocUnsafeSlow(BUFFER_HEADROOM + this.capacity + BUFFER_TAILROOM);
+    this.dataView = this.memory.subarray(BUFFER_HEADROOM, BUFFER_HEADROOM + this.capacity);
+    this.frameView = this.memory;
+    this.frameStart = 0;
+  }
+
+  /** The first `length` data bytes. */
+  data(length: number): Buffer {
+    if (this.dataView.length !== length) {
+      this.dataView = this.memory.subarray(BUFFER_HEADROOM, BUFFER_HEADROOM + length);
+    }
+    return this.dataView;
+  }
+
+  /** The piece that goes on the wire: from `start` (inside the headroom) over `length` bytes. */
+  frame(start: number, length: number): Buffer {
+    if (this.frameStart !== start || this.frameView.length !== length) {
+      this.frameStart = start;
+      this.frameView = this.memory.subarray(start, start + length);
+    }
+    return this.frameView;
+  }
+}
+
+export class BufferPool {
+  /** Bytes that may be borrowed at once. */
+  readonly limitBytes: number;
+  /** Bytes kept for reuse beyond what is borrowed. */
+  private readonly idleLimitBytes: number;
+  private readonly free: DataBuffer[][];
+  private borrowed = 0;
+  private idle = 0;
+  private readonly waiters: (() => boolean)[] = [];
+
+  /** `largestBytes` is the largest buffer ever asked for, a power of two. */
+  constructor(limitBytes: number, largestBytes: number, idleLimitBytes = 32 * 1024 * 1024) {
+    this.limitBytes = Math.max(limitBytes, largestBytes);
+    this.idleLimitBytes = idleLimitBytes;
+    const classes = BufferPool.classOf(largestBytes) + 1;
+    this.free = Array.from({ length: classes }, () => []);
+  }
+
+  /** Bytes borrowed now. */
+  get borrowedBytes(): number {
+    return this.borrowed;
+  }
+
+  /** Bytes kept for reuse. */
+  get idleBytes(): number {
+    return this.idle;
+  }
+
+  /** A buffer for `length` bytes would go over the limit now. */
+  isFull(length: number): boolean {
+    return this.borrowed + (1 << (BufferPool.classOf(length) + SMALLEST_CLASS_BITS)) > this.limitBytes;
+  }
+
+  /**
+   * Borrows a buffer for `length` bytes (1 up to the largest class). Does not look at the limit: callers that can
+   * wait ask {@link isFull} first; in-capsule data cannot wait and is bounded by its queue instead.
+   */
+  borrow(length: number): DataBuffer {
+    const index = BufferPool.classOf(length);
+    const list = this.free[index];
+    let buffer = list.pop();
+    if (buffer === undefined) buffer = new DataBuffer(index);
+    else this.idle -= buffer.capacity;
+    this.borrowed += buffer.capacity;
+    return buffer;
+  }
+
+  /** Gives a buffer back. Its content may be seen by nobody until it is overwritten. */
+  giveBack(buffer: DataBuffer): void {
+    this.borrowed -= buffer.capacity;
+    if (this.idle + buffer.capacity <= this.idleLimitBytes) {
+      this.idle += buffer.capacity;
+      this.free[buffer.classIndex].push(buffer);
+    }
+    while (this.waiters.length > 0 && this.waiters[0]()) this.waiters.shift();
+  }
+
+  /** Somebody waits: newcomers queue up behind, or small requests would starve large ones. */
+  get contended(): boolean {
+    return this.waiters.length > 0;
+  }
+
+  /** Asks `retry` each time a buffer came back, first come first served, until it returns true (served, or no longer interested). */
+  whenReturned(retry: () => boolean): void {
+    this.waiters.push(retry);
+  }
+
+  private static classOf(length: number): number {
+    if (length <= 1 << SMALLEST_CLASS_BITS) return 0;
+    return 32 - Math.clz32(length - 1) - SMALLEST_CLASS_BITS;
+  }
+}

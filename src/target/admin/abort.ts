@@ -1,0 +1,18 @@
+/** Abort: ends a command that waits (an AER, or one held by a drain); what the backend has cannot be called back. */
+import { Status } from '../../wire/status.ts';
+import type { Controller } from '../controller.ts';
+import type { Request } from '../request.ts';
+
+/** DW0 bit 0 of the completion: the command was not aborted. */
+const NOT_ABORTED = 1;
+
+export function executeAbort(controller: Controller, request: Request): void {
+  const sqid = request.cdw10 & 0xffff;
+  const cid = request.cdw10 >>> 16;
+  const victim = controller.queues.get(sqid)?.find(cid) ?? null;
+  const waiting =
+    victim !== null && victim !== request && (controller.events.remove(victim) || controller.port.ana.unhold(victim));
+  if (waiting) victim.complete(Status.abortRequested);
+  else request.dw0 = NOT_ABORTED;
+  request.complete(Status.success);
+}

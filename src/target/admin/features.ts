@@ -1,0 +1,144 @@
+/** Get and Set Features (NVMe Base 2.0 section 5.27): current values only, nothing is saveable. */
+import { AdminOpcode } from '../../wire/opcodes.ts';
+import { Status } from '../../wire/status.ts';
+import type { Controller } from '../controller.ts';
+import type { Request } from '../request.ts';
+import type { Target } from '../target.ts';
+
+const Feature = {
+  arbitration: 0x01,
+  powerManagement: 0x02,
+  temperatureThreshold: 0x04,
+  errorRecovery: 0x05,
+  volatileWriteCache: 0x06,
+  numberOfQueues: 0x07,
+  writeAtomicityNormal: 0x0a,
+  asyncEventConfiguration: 0x0b,
+  keepAliveTimer: 0x0f,
+  hostIdentifier: 0x81,
+} as const;
+
+/** Features whose value a host may read and nothing here depends on: feature -> the only value. */
+const FIXED = new Map<number, number>([
+  [Feature.arbitration, 0x07], // no arbitration burst limit
+  [Feature.powerManagement, 0],
+  [Feature.temperatureThreshold, 0xffff],
+  [Feature.errorRecovery, 0],
+  [Feature.volatileWriteCache, 1],
+  [Feature.writeAtomicityNormal, 0],
+]);
+
+/** What a discovery controller knows of features. */
+const DISCOVERY_FEATURES = new Set<number>([Feature.asyncEventConfiguration, Feature.keepAliveTimer]);
+
+/** Feature identifiers of an I/O controller, ascending: log page 12h lists them. */
+export const FEATURE_IDS: readonly number[] = Object.values(Feature).sort((a, b) => a - b);
+/** Those among them that Set Features can change. */
+export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
+  Feature.numberOfQueues,
+  Feature.asyncEventConfiguration,
+  Feature.keepAliveTimer,
+]);
+
+const SAVE = 0x8000_0000;
+const HOST_ID_BYTES = 16;
+const EXHID = 0x1;
+
+/** Bytes of data that the command moves, by feature identifier. */
+export function featureDataBytes(request: Request): number {
+  if ((request.cdw10 & 0xff) !== Feature.hostIdentifier) return 0;
+  if (request.opcode === AdminOpcode.getFeatures) return HOST_ID_BYTES;
+  return (request.cdw11 & EXHID) !== 0 ? HOST_ID_BYTES : HOST_ID_BYTES / 2;
+}
+
+function isKnown(controller: Controller, feature: number): boolean {
+  return controller.isDiscovery ? DISCOVERY_FEATURES.has(feature) : FEATURE_IDS.includes(feature);
+}
+
+export function executeGetFeatures(controller: Controller, request: Request): void {
+  const feature = request.cdw10 & 0xff;
+  const select = (request.cdw10 >>> 8) & 0x7;
+  if (!isKnown(controller, feature) || select !== 0) {
+    request.refuse(Status.invalidField);
+    return;
+  }
+  switch (feature) {
+    case Feature.numberOfQueues:
+      request.dw0 = queueCounts(controller.ioQueuesGranted);
+      break;
+    case Feature.asyncEventConfiguration:
+      request.dw0 = controller.events.configuration;
+      break;
+    case Feature.keepAliveTimer:
+      request.dw0 = controller.katoMs;
+      break;
+    case Feature.hostIdentifier:
+      if ((request.cdw11 & EXHID) === 0) {
+        // fabrics know only the 128-bit form
+        request.refuse(Status.invalidField);
+        return;
+      }
+      request.data.write(controller.host.hostId, 'hex');
+      break;
+    default:
+      request.dw0 = FIXED.get(feature)!;
+  }
+  request.complete(Status.success);
+}
+
+export function executeSetFeatures(target: Target, controller: Controller, request: Request): void {
+  const feature = request.cdw10 & 0xff;
+  if (!isKnown(controller, feature)) {
+    request.refuse(Status.invalidField);
+    return;
+  }
+  if ((request.cdw10 & SAVE) !== 0) {
+    request.refuse(Status.featureNotSaveable);
+    return;
+  }
+  const value = request.cdw11;
+  switch (feature) {
+    case Feature.numberOfQueues:
+      setNumberOfQueues(target, controller, request);
+      return;
+    case Feature.asyncEventConfiguration:
+      request.complete(Status.success);
+      controller.events.configure(value);
+      return;
+    case Feature.keepAliveTimer:
+      controller.katoMs = value;
+      controller.restartKeepAlive();
+      request.complete(Status.success);
+      return;
+    case Feature.hostIdentifier:
+      // the host said who it is with Connect
+      request.refuse(Status.commandSequenceError);
+      return;
+    default:
+      // setting what it is already is no change
+      if (FIXED.get(feature) === value) request.complete(Status.success);
+      else request.refuse(Status.featureNotChangeable);
+  }
+}
+
+function queueCounts(granted: number): number {
+  return ((granted - 1) << 16) | (granted - 1);
+}
+
+function setNumberOfQueues(target: Target, controller: Controller, request: Request): void {
+  const submission = request.cdw11 & 0xffff;
+  const completion = request.cdw11 >>> 16;
+  if (submission === 0xffff || completion === 0xffff) {
+    request.refuse(Status.invalidField);
+    return;
+  }
+  for (const qid of controller.queues.keys()) {
+    if (qid !== 0) {
+      request.refuse(Status.commandSequenceError);
+      return;
+    }
+  }
+  controller.ioQueuesGranted = Math.min(submission + 1, completion + 1, target.settings.maxIoQueues);
+  request.dw0 = queueCounts(controller.ioQueuesGranted);
+  request.complete(Status.success);
+}

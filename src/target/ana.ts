@@ -1,0 +1,192 @@
+/**
+ * The ANA group table of one gateway, and the gate that every I/O command passes (NVMe Base 2.0 section 8.1).
+ *
+ * Something else decides the states (the monitor) and calls {@link AnaStates.set} or {@link AnaStates.drain}. The log page
+ * and the events change before the first command is turned away, so that a host which sees a path status always finds
+ * the reason in the log.
+ */
+import type { Timers } from '../base/clock.ts';
+import { Status } from '../wire/status.ts';
+import type { Request } from './request.ts';
+
+/** ANA state as in the log page, section 5.16.1.13. */
+export const AnaState = {
+  optimized: 0x01,
+  nonOptimized: 0x02,
+  inaccessible: 0x03,
+  persistentLoss: 0x04,
+} as const;
+export type AnaState = (typeof AnaState)[keyof typeof AnaState];
+
+export const ANA_STATE_NAME: Readonly<Record<AnaState, string>> = {
+  [AnaState.optimized]: 'optimized',
+  [AnaState.nonOptimized]: 'non-optimized',
+  [AnaState.inaccessible]: 'inaccessible',
+  [AnaState.persistentLoss]: 'persistent-loss',
+};
+
+/** One ANA group on this gateway. */
+export class AnaGroup {
+  readonly id: number;
+  state: AnaState = AnaState.inaccessible;
+  /** Somebody set this group: it exists and is in the log page. */
+  known = false;
+  /** Change count of the group descriptor. */
+  changeCount = 0;
+  /** Commands go straight to the backend: the state serves I/O and nothing drains. */
+  open = false;
+  /** New commands wait until the drain has ended. */
+  draining = false;
+  /** Admitted commands that have not completed. */
+  inFlight = 0;
+  /** Commands held back by the drain, in order of arrival. */
+  held: Request[] = [];
+  /** Called when a drain may have moved on. */
+  onQuiet: (() => void) | null = null;
+  onHeldOverLimit: (() => void) | null = null;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** Asks to start a command. True: it is counted and may run. False: it was held or answered here. */
+  admit(request: Request): boolean {
+    if (this.open) {
+      this.inFlight += 1;
+      request.group = this;
+      return true;
+    }
+    if (this.draining) this.hold(request);
+    else turnAway(request, this.state);
+    return false;
+  }
+
+  /** A counted command has completed. */
+  leave(): void {
+    this.inFlight -= 1;
+    if (this.inFlight === 0 && this.onQuiet !== null) this.onQuiet();
+  }
+
+  private hold(request: Request): void {
+    this.held.push(request);
+    const queue = request.queue;
+    queue.held += 1;
+    // a held command occupies the host's tags for every namespace of the queue
+    if (queue.held * 2 > queue.size && this.onHeldOverLimit !== null) this.onHeldOverLimit();
+  }
+}
+
+/** Path related status by state: Linux requeues the command and re-reads the ANA log. DNR and CRD stay 0. */
+function turnAway(request: Request, state: AnaState): void {
+  request.complete(
+    state === AnaState.persistentLoss ? Status.asymmetricAccessPersistentLoss : Status.asymmetricAccessInaccessible,
+  );
+}
+
+export class AnaStates {
+  /** Index = group id; 0 is unused. */
+  readonly groups: readonly AnaGroup[];
+  /** Change count of the log page: never goes back while the process lives. */
+  changeCount = 0;
+  private readonly listeners = new Set<(group: number) => void>();
+
+  /** `maxGroups` is ANAGRPMAX, a constant of the group of gateways. */
+  constructor(maxGroups: number) {
+    this.groups = Array.from({ length: maxGroups + 1 }, (_, id) => new AnaGroup(id));
+  }
+
+  /** ANAGRPMAX. */
+  get maxGroups(): number {
+    return this.groups.length - 1;
+  }
+
+  stateOf(group: number): AnaState {
+    return this.groups[group].state;
+  }
+
+  /** Calls `listener` after each change, with the group id. Returns the way to stop it. */
+  subscribe(listener: (group: number) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /**
+   * Sets the state of a group at once. Commands in flight complete as they will; held ones run when the group serves,
+   * otherwise they are answered with the path status. Ends a drain.
+   */
+  set(groupId: number, state: AnaState): void {
+    const group = this.groups[groupId];
+    if (group === undefined || groupId === 0) throw new RangeError(`ANA group ${groupId} is not in 1..${this.maxGroups}`);
+    const changed = group.state !== state || !group.known;
+    group.draining = false;
+    group.known = true;
+    group.state = state;
+    group.open = state === AnaState.optimized || state === AnaState.nonOptimized;
+    if (changed) this.changed(group);
+    if (group.open && group.onQuiet !== null) group.onQuiet();
+    releaseHeld(group);
+  }
+
+  /**
+   * Planned hand-over: holds new commands, lets those in flight complete, then turns the group inaccessible and answers
+   * what was held with the path status. Holding ends early after `holdMs` or when a queue holds half of its slots;
+   * the group then turns inaccessible while commands are still in flight. Resolves true once the group is inaccessible with
+   * nothing in flight, false when another {@link set} ended the drain before that.
+   */
+  drain(groupId: number, timers: Timers, holdMs = 500): Promise<boolean> {
+    const group = this.groups[groupId];
+    group.draining = group.open;
+    group.open = false;
+    return new Promise((resolve) => {
+      const close = () => {
+        timer.cancel();
+        group.onHeldOverLimit = null;
+        if (group.draining) this.set(groupId, AnaState.inaccessible);
+      };
+      const timer = timers.after(holdMs, close);
+      group.onHeldOverLimit = close;
+      group.onQuiet = () => {
+        const cancelled = group.open;
+        if (!cancelled) close();
+        else timer.cancel();
+        group.onQuiet = null;
+        group.onHeldOverLimit = null;
+        resolve(!cancelled);
+      };
+      if (group.inFlight === 0) group.onQuiet();
+    });
+  }
+
+  /** Takes a held command out of the line. True: it was held, and is the caller's to complete. */
+  unhold(request: Request): boolean {
+    const group = this.groups[request.namespace?.anaGroupId ?? 0];
+    const at = group.held.indexOf(request);
+    if (at < 0) return false;
+    group.held.splice(at, 1);
+    request.queue.held -= 1;
+    return true;
+  }
+
+  /** The namespaces of a group changed: the log page is different although no state is. */
+  membersChanged(groupId: number): void {
+    this.changed(this.groups[groupId]);
+  }
+
+  private changed(group: AnaGroup): void {
+    group.changeCount += 1;
+    this.changeCount += 1;
+    for (const listener of this.listeners) listener(group.id);
+  }
+}
+
+function releaseHeld(group: AnaGroup): void {
+  if (group.held.length === 0) return;
+  const held = group.held;
+  group.held = [];
+  for (const request of held) {
+    request.queue.held -= 1;
+    // a command whose connection is gone is discarded unexecuted, never replayed
+    if (request.queue.closed) request.queue.discard(request);
+    else request.execute(request);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * A controller: what a host gets from a Fabrics Connect to an admin queue. It ties the host's queues together, keeps its
+ * properties (CC, CSTS), features, keep-alive clock and events, and dies with its connections.
+ */
+import type { Clock, Timer, Timers } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { AsyncEvents, anaChange, namespaceAttributeChanged } from './async-events.ts';
+import { ErrorLog } from './error-log.ts';
+import type { Port } from './port.ts';
+import type { Queue } from './queue.ts';
+import type { Subsystem } from './subsystem.ts';
+
+/** Controller Configuration and Status bits, NVMe Base 2.0 sections 3.1.3.5 and 3.1.3.6. */
+const CC_EN = 0x1;
+const CSTS_RDY = 0x1;
+const CSTS_CFS = 0x2;
+const CSTS_SHUTDOWN_COMPLETE = 0x8;
+/** I/O queue entry sizes that CC must name: 64-byte SQE, 16-byte CQE. */
+const IOSQES = 6;
+const IOCQES = 4;
+/** Log at most this many nsids one by one; more are reported as "many" (FFFFFFFFh). */
+const CHANGED_NAMESPACES_MAX = 1024;
+
+export interface ControllerHost {
+  hostNqn: string;
+  /** 16 bytes as 32 hexadecimal digits. */
+  hostId: string;
+}
+
+export interface ControllerOptions {
+  cntlid: number;
+  host: ControllerHost;
+  /** null: a discovery controller. */
+  subsystem: Subsystem | null;
+  port: Port;
+  /** Keep-alive timeout in ms, 0 = none. */
+  katoMs: number;
+  maxAsyncEventRequests: number;
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+  /** The association has ended: all queues are gone. */
+  onEnd(controller: Controller, reason: string): void;
+}
+
+export class Controller {
+  readonly cntlid: number;
+  readonly host: ControllerHost;
+  readonly subsystem: Subsystem | null;
+  readonly port: Port;
+  readonly events: AsyncEvents;
+  readonly errors = new ErrorLog();
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Connected queues by id; 0 is the admin queue. */
+  readonly queues = new Map<number, Queue>();
+  /** I/O queues granted by Set Features 07h. */
+  ioQueuesGranted: number;
+  katoMs: number;
+  /** A command arrived since the keep-alive clock last looked (traffic based keep alive). */
+  traffic = true;
+  cc = 0;
+  csts = 0;
+  /** Namespaces that changed since the host last read log page 04h; null = too many to name. */
+  changedNamespaces: Set<number> | null = new Set<number>();
+  /** Why the association ended, when it has. */
+  ended: string | null = null;
+
+  private readonly timers: Timers;
+  private readonly onEnd: (controller: Controller, reason: string) => void;
+  private readonly unsubscribeAna: () => void;
+  private keepAliveTimer: Timer | null = null;
+  private keepAliveDueMs = 0;
+
+  constructor(options: ControllerOptions, maxIoQueues: number) {
+    this.cntlid = options.cntlid;
+    this.host = options.host;
+    this.subsystem = options.subsystem;
+    this.port = options.port;
+    this.events = new AsyncEvents(options.maxAsyncEventRequests);
+    this.ioQueuesGranted = maxIoQueues;
+    this.katoMs = options.katoMs;
+    this.clock = options.clock;
+    this.timers = options.timers;
+    this.log = options.log;
+    this.onEnd = options.onEnd;
+    this.unsubscribeAna =
+      options.subsystem === null ? () => {} : options.port.ana.subscribe(() => this.events.raise(anaChange));
+    this.restartKeepAlive();
+  }
+
+  get isDiscovery(): boolean {
+    return this.subsystem === null;
+  }
+
+  /** CC.EN is set and the controller takes commands other than Fabrics ones. */
+  get enabled(): boolean {
+    return (this.csts & (CSTS_RDY | CSTS_CFS)) === CSTS_RDY;
+  }
+
+  // ---- properties ----
+
+  /** Property Set CC. False when the value asks for what this controller cannot do. */
+  setCc(value: number): boolean {
+    const enable = (value & CC_EN) !== 0;
+    const was = (this.cc & CC_EN) !== 0;
+    if (enable && !was) {
+      const css = (value >>> 4) & 0x7;
+      const mps = (value >>> 7) & 0xf;
+      const ams = (value >>> 11) & 0x7;
+      const iosqes = (value >>> 16) & 0xf;
+      const iocqes = (value >>> 20) & 0xf;
+      const sizesWrong = !this.isDiscovery && (iosqes !== IOSQES || iocqes !== IOCQES);
+      if (mps !== 0 || ams !== 0 || (css !== 0 && css !== 6 && css !== 7) || sizesWrong) return this.fatal();
+      this.cc = value;
+      this.csts = CSTS_RDY;
+    } else if (!enable && was) {
+      this.reset(value);
+    } else {
+      this.cc = value;
+    }
+    const shn = (value >>> 14) & 0x3;
+    if (shn !== 0) {
+      this.csts = (this.csts & ~0xc) | CSTS_SHUTDOWN_COMPLETE;
+      // a host that said goodbye is not expected to keep the association alive
+      this.katoMs = 0;
+      this.restartKeepAlive();
+    }
+    return true;
+  }
+
+  /** Controller Fatal Status: nothing but properties is served until the host resets it. */
+  private fatal(): boolean {
+    this.csts = CSTS_CFS;
+    this.log.warn({ cntlid: this.cntlid, hostNqn: this.host.hostNqn }, 'controller fatal status: host enabled it with unsupported settings');
+    return false;
+  }
+
+  /** Controller level reset through CC.EN: I/O queues go, the admin queue stays for the host's next steps. */
+  private reset(value: number): void {
+    for (const queue of [...this.queues.values()]) if (queue.qid !== 0) this.detach(queue, 'controller reset');
+    const admin = this.queues.get(0);
+    for (const request of this.events.reset()) if (admin !== undefined) admin.discard(request);
+    this.changedNamespaces = new Set();
+    this.cc = value;
+    this.csts = 0;
+  }
+
+  private detach(queue: Queue, reason: string): void {
+    this.queues.delete(queue.qid);
+    queue.transport.close(reason);
+  }
+
+  // ---- keep alive ----
+
+  /** Starts the keep-alive clock anew, for instance with a new timeout. */
+  restartKeepAlive(): void {
+    this.keepAliveTimer?.cancel();
+    this.keepAliveTimer = null;
+    if (this.katoMs > 0 && this.ended === null) this.armKeepAlive();
+  }
+
+  private armKeepAlive(): void {
+    this.traffic = false;
+    this.keepAliveDueMs = this.clock.nowMs() + this.katoMs;
+    this.keepAliveTimer = this.timers.after(this.katoMs, () => this.keepAliveElapsed());
+  }
+
+  private keepAliveElapsed(): void {
+    // a late timer means that this process was held up: what the host sent meanwhile has not been read yet
+    const late = this.clock.nowMs() - this.keepAliveDueMs > Math.max(100, this.katoMs / 4);
+    if (this.traffic || late) this.armKeepAlive();
+    else this.end('keep alive timeout');
+  }
+
+  // ---- changes that hosts must hear of ----
+
+  namespaceChanged(nsid: number): void {
+    if (this.changedNamespaces !== null) {
+      this.changedNamespaces.add(nsid);
+      if (this.changedNamespaces.size > CHANGED_NAMESPACES_MAX) this.changedNamespaces = null;
+    }
+    this.events.raise(namespaceAttributeChanged);
+  }
+
+  // ---- life of the association ----
+
+  /** A connection of this controller is gone: without a Disconnect that ends the association (NVMe Base 2.0 section 3.3.1). */
+  queueClosed(queue: Queue): void {
+    if (this.queues.get(queue.qid) !== queue) return;
+    this.queues.delete(queue.qid);
+    this.end(queue.qid === 0 ? 'admin queue connection closed' : `I/O queue ${queue.qid} connection closed`);
+  }
+
+  /** The host deletes one I/O queue with a Disconnect command. */
+  disconnectIoQueue(queue: Queue): void {
+    this.queues.delete(queue.qid);
+  }
+
+  /** Ends the association and closes all its connections. */
+  end(reason: string): void {
+    if (this.ended !== null) return;
+    this.ended = reason;
+    this.keepAliveTimer?.cancel();
+    this.unsubscribeAna();
+    const queues = [...this.queues.values()];
+    this.queues.clear();
+    for (const queue of queues) queue.transport.close(reason);
+    this.onEnd(this, reason);
+  }
+}

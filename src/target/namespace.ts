@@ -1,0 +1,95 @@
+/** A namespace as hosts see it: identity and geometry from the record, bytes from a block device. */
+import type { BlockDevice } from '../base/block-device.ts';
+import type { Request } from './request.ts';
+
+/** What the record says; constant over all gateways of the group but for size and ANA group. */
+export interface NamespaceConfig {
+  /** 1..MNAN. */
+  nsid: number;
+  /** RFC 9562 text form. */
+  uuid: string;
+  /** 16 bytes as 32 hexadecimal digits. */
+  nguid: string;
+  /** Load-balancing group, 1..ANAGRPMAX. */
+  anaGroupId: number;
+  blockSize: 512 | 4096;
+  /** A multiple of the block size, below 2^53. */
+  sizeBytes: number;
+  readOnly?: boolean;
+}
+
+/** Counters since start. Plain numbers: the hot path adds, observers read. */
+export class NamespaceStats {
+  reads = 0;
+  writes = 0;
+  readBytes = 0;
+  writtenBytes = 0;
+  /** Sum of latencies, arrival of the capsule to hand-over of the answer. */
+  readSeconds = 0;
+  writeSeconds = 0;
+  /** Commands that ended with an error status other than a path status. */
+  errors = 0;
+}
+
+export class Namespace {
+  readonly nsid: number;
+  readonly uuid: string;
+  readonly nguid: string;
+  readonly blockSize: 512 | 4096;
+  readonly blockShift: number;
+  readonly readOnly: boolean;
+  readonly device: BlockDevice;
+  readonly stats = new NamespaceStats();
+  anaGroupId: number;
+  sizeBytes: number;
+  /** NSZE. */
+  blocks: number;
+  removed = false;
+
+  /**
+   * Writes whose connection is gone while the backend still works on them (ha-design S9). While there are any,
+   * commands of any controller that overlap one of them wait: an old write must not land on top of a newer one.
+   */
+  readonly orphans = new Set<Request>();
+  private waiting: Request[] = [];
+
+  constructor(config: NamespaceConfig, device: BlockDevice) {
+    this.nsid = config.nsid;
+    this.uuid = config.uuid;
+    this.nguid = config.nguid;
+    this.blockSize = config.blockSize;
+    this.blockShift = Math.log2(config.blockSize);
+    this.readOnly = config.readOnly ?? false;
+    this.anaGroupId = config.anaGroupId;
+    this.sizeBytes = config.sizeBytes;
+    this.blocks = config.sizeBytes / config.blockSize;
+    this.device = device;
+  }
+
+  setSize(sizeBytes: number): void {
+    this.sizeBytes = sizeBytes;
+    this.blocks = Math.floor(sizeBytes / this.blockSize);
+  }
+
+  /** True when the command must wait for an orphaned write; it is executed again when that has ended. */
+  mustWait(request: Request): boolean {
+    for (const orphan of this.orphans) {
+      if (request.offset < orphan.offset + orphan.length && orphan.offset < request.offset + request.length) {
+        this.waiting.push(request);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** An orphaned write has ended. */
+  orphanEnded(orphan: Request): void {
+    if (!this.orphans.delete(orphan) || this.waiting.length === 0) return;
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const request of waiting) {
+      if (request.queue.closed) request.queue.discard(request);
+      else request.execute(request);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** An NVM subsystem: namespaces, allowed hosts, and the controllers that hosts have on it. */
+import type { BlockDevice } from '../base/block-device.ts';
+import { LatencyHistogram } from '../base/histogram.ts';
+import type { AnaStates } from './ana.ts';
+import type { Controller } from './controller.ts';
+import { HostAccess } from './host-access.ts';
+import { Namespace, type NamespaceConfig } from './namespace.ts';
+
+export interface SubsystemConfig {
+  nqn: string;
+  /** 1..20 ASCII characters. */
+  serial: string;
+  /** 1..40 ASCII characters. */
+  model: string;
+  maxNamespaces: number;
+}
+
+export class Subsystem {
+  readonly nqn: string;
+  readonly serial: string;
+  readonly model: string;
+  readonly maxNamespaces: number;
+  readonly hosts = new HostAccess();
+  /** By nsid, ascending. */
+  readonly namespaces = new Map<number, Namespace>();
+  readonly controllers = new Set<Controller>();
+  readonly readLatency = new LatencyHistogram();
+  readonly writeLatency = new LatencyHistogram();
+  private readonly onAccessChange: () => void;
+  /** Highest nsid ever used: adding in ascending order, as at start, needs no sorting. */
+  private highestNsid = 0;
+
+  /** Made by {@link Target.addSubsystem}; `onAccessChange` tells that some host's discovery log is different now. */
+  constructor(config: SubsystemConfig, onAccessChange: () => void) {
+    this.nqn = config.nqn;
+    this.serial = config.serial;
+    this.model = config.model;
+    this.maxNamespaces = config.maxNamespaces;
+    this.onAccessChange = onAccessChange;
+  }
+
+  // ---- hosts ----
+
+  /** `*` allows any host. */
+  allowHost(hostNqn: string): void {
+    if (hostNqn === '*') this.hosts.allowAny = true;
+    else this.hosts.nqns.add(hostNqn);
+    this.onAccessChange();
+  }
+
+  /** Takes the permission back and ends the controllers of hosts that are not allowed any more. */
+  disallowHost(hostNqn: string): void {
+    if (hostNqn === '*') this.hosts.allowAny = false;
+    else this.hosts.nqns.delete(hostNqn);
+    for (const controller of [...this.controllers]) {
+      if (!this.hosts.isAllowed(controller.host.hostNqn)) controller.end('host removed');
+    }
+    this.onAccessChange();
+  }
+
+  // ---- namespaces ----
+
+  /** Hosts that are connected see the namespace appear. The device stays the caller's to close. */
+  addNamespace(config: NamespaceConfig, device: BlockDevice): Namespace {
+    if (this.namespaces.has(config.nsid)) throw new Error(`namespace ${config.nsid} exists in ${this.nqn}`);
+    const namespace = new Namespace(config, device);
+    this.namespaces.set(config.nsid, namespace);
+    if (config.nsid < this.highestNsid) this.sortNamespaces();
+    else this.highestNsid = config.nsid;
+    this.announce(config.nsid);
+    this.groupMembersChanged(config.anaGroupId);
+    return namespace;
+  }
+
+  /** Hosts that are connected see the namespace disappear; commands at the device still complete. */
+  removeNamespace(nsid: number): Namespace | undefined {
+    const namespace = this.namespaces.get(nsid);
+    if (namespace === undefined) return undefined;
+    namespace.removed = true;
+    this.namespaces.delete(nsid);
+    this.announce(nsid);
+    this.groupMembersChanged(namespace.anaGroupId);
+    return namespace;
+  }
+
+  /** The namespace has another size now: hosts read it anew. */
+  resizeNamespace(nsid: number, sizeBytes: number): void {
+    const namespace = this.namespaces.get(nsid);
+    if (namespace === undefined || namespace.sizeBytes === sizeBytes) return;
+    namespace.setSize(sizeBytes);
+    this.announce(nsid);
+  }
+
+  /** Moves a namespace to another ANA group: hosts re-read the ANA log. */
+  changeAnaGroup(nsid: number, groupId: number): void {
+    const namespace = this.namespaces.get(nsid);
+    if (namespace === undefined || namespace.anaGroupId === groupId) return;
+    const old = namespace.anaGroupId;
+    namespace.anaGroupId = groupId;
+    this.announce(nsid);
+    this.groupMembersChanged(old);
+    this.groupMembersChanged(groupId);
+  }
+
+  /** Ends every controller. */
+  endControllers(reason: string): void {
+    for (const controller of [...this.controllers]) controller.end(reason);
+  }
+
+  private announce(nsid: number): void {
+    for (const controller of this.controllers) controller.namespaceChanged(nsid);
+  }
+
+  private groupMembersChanged(groupId: number): void {
+    const tables = new Set<AnaStates>();
+    for (const controller of this.controllers) tables.add(controller.port.ana);
+    for (const ana of tables) ana.membersChanged(groupId);
+  }
+
+  private sortNamespaces(): void {
+    const entries = [...this.namespaces].sort((a, b) => a[0] - b[0]);
+    this.namespaces.clear();
+    for (const [nsid, namespace] of entries) this.namespaces.set(nsid, namespace);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The NVMe target of one process: subsystems, ports and controllers. It knows no sockets and no Ceph; transports bring it
+ * commands, devices keep the bytes, and a gateway tells it what to offer.
+ */
+import { BufferPool } from '../base/buffer-pool.ts';
+import type { Clock, Timers } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { discoveryLogChanged } from './async-events.ts';
+import { Controller, type ControllerHost } from './controller.ts';
+import { Port, type PortConfig } from './port.ts';
+import { Subsystem, type SubsystemConfig } from './subsystem.ts';
+
+/** What a target needs to know about sizes; every number with its reason is in src/limits.ts. */
+export interface TargetSettings {
+  /** I/O queues granted to one controller. */
+  maxIoQueues: number;
+  /** MQES + 1. */
+  maxIoQueueDepth: number;
+  /** Entries of an admin queue at most. */
+  maxAdminQueueDepth: number;
+  /** AERL + 1. */
+  maxAsyncEventRequests: number;
+  /** MDTS in bytes: 4096 times a power of two. */
+  maxTransferBytes: number;
+  /** In-capsule data in bytes (IOCCSZ * 16 - 64). */
+  inCapsuleDataBytes: number;
+  /** MNAN and NN. */
+  maxNamespaces: number;
+  /** ANATT in seconds. */
+  anaTransitionSeconds: number;
+  /** Data buffers in use at once, bytes. */
+  bufferPoolBytes: number;
+  /** FR: 8 ASCII characters at most. */
+  firmware: string;
+}
+
+export const DEFAULT_TARGET_SETTINGS: TargetSettings = {
+  maxIoQueues: 8,
+  maxIoQueueDepth: 128,
+  maxAdminQueueDepth: 128,
+  maxAsyncEventRequests: 4,
+  maxTransferBytes: 1024 * 1024,
+  inCapsuleDataBytes: 8192,
+  maxNamespaces: 4096,
+  anaTransitionSeconds: 30,
+  bufferPoolBytes: 256 * 1024 * 1024,
+  firmware: '1',
+};
+
+export interface TargetOptions {
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+  settings?: Partial<TargetSettings>;
+}
+
+/** Why controllers ended, counted since start. */
+export type EndReasons = Map<string, number>;
+
+export class Target {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly settings: TargetSettings;
+  readonly buffers: BufferPool;
+  readonly subsystems = new Map<string, Subsystem>();
+  readonly ports = new Set<Port>();
+  readonly discoveryControllers = new Set<Controller>();
+  /** GENCTR: rises with every change, also across restarts because it begins with the wall clock. */
+  discoveryGeneration: number;
+  readonly endReasons: EndReasons = new Map();
+  /** Hosts whose last controller ended by keep-alive timeout: `subsystem NQN` + space + `host NQN`. */
+  readonly keepAliveTimeouts = new Set<string>();
+  /** false: Connect is answered Controller Busy, so that hosts try again later (starting, stopping). */
+  accepting = true;
+
+  constructor(options: TargetOptions) {
+    this.clock = options.clock;
+    this.timers = options.timers;
+    this.log = options.log;
+    this.settings = { ...DEFAULT_TARGET_SETTINGS, ...options.settings };
+    this.buffers = new BufferPool(this.settings.bufferPoolBytes, this.settings.maxTransferBytes);
+    this.discoveryGeneration = Math.floor(options.clock.wallMs());
+  }
+
+  // ---- what is offered ----
+
+  addSubsystem(config: SubsystemConfig): Subsystem {
+    if (this.subsystems.has(config.nqn)) throw new Error(`subsystem ${config.nqn} exists`);
+    const subsystem = new Subsystem(config, () => this.discoveryChanged());
+    this.subsystems.set(config.nqn, subsystem);
+    return subsystem;
+  }
+
+  /** Ends its controllers and takes it off every port. Devices stay the caller's to close. */
+  removeSubsystem(nqn: string): Subsystem | undefined {
+    const subsystem = this.subsystems.get(nqn);
+    if (subsystem === undefined) return undefined;
+    this.subsystems.delete(nqn);
+    for (const port of this.ports) port.unexpose(subsystem);
+    subsystem.endControllers('subsystem removed');
+    return subsystem;
+  }
+
+  addPort(config: PortConfig): Port {
+    const port = new Port(config, () => this.discoveryChanged());
+    this.ports.add(port);
+    return port;
+  }
+
+  removePort(port: Port): void {
+    for (const subsystem of [...port.subsystems]) port.unexpose(subsystem);
+    this.ports.delete(port);
+    for (const controller of [...this.discoveryControllers]) {
+      if (controller.port === port) controller.end('listener removed');
+    }
+  }
+
+  private discoveryChanged(): void {
+    this.discoveryGeneration += 1;
+    for (const controller of this.discoveryControllers) controller.events.raise(discoveryLogChanged);
+  }
+
+  // ---- controllers ----
+
+  /** A new controller, or null when the port has no controller id left. `subsystem` null: a discovery controller. */
+  createController(port: Port, subsystem: Subsystem | null, host: ControllerHost, katoMs: number): Controller | null {
+    const cntlid = port.cntlids.take();
+    if (cntlid === null) return null;
+    const controller = new Controller(
+      {
+        cntlid,
+        host,
+        subsystem,
+        port,
+        katoMs,
+        maxAsyncEventRequests: this.settings.maxAsyncEventRequests,
+        clock: this.clock,
+        timers: this.timers,
+        log: this.log,
+        onEnd: (ended, reason) => this.controllerEnded(ended, reason),
+      },
+      this.settings.maxIoQueues,
+    );
+    if (subsystem === null) this.discoveryControllers.add(controller);
+    else {
+      subsystem.controllers.add(controller);
+      this.keepAliveTimeouts.delete(`${subsystem.nqn} ${host.hostNqn}`);
+    }
+    return controller;
+  }
+
+  /** The controller that an I/O queue Connect names. */
+  findController(port: Port, subsystem: Subsystem, cntlid: number): Controller | undefined {
+    for (const controller of subsystem.controllers) {
+      if (controller.cntlid === cntlid && controller.port.cntlids === port.cntlids) return controller;
+    }
+    return undefined;
+  }
+
+  /** Every live controller, discovery ones included. */
+  *controllers(): Generator<Controller> {
+    yield* this.discoveryControllers;
+    for (const subsystem of this.subsystems.values()) yield* subsystem.controllers;
+  }
+
+  private controllerEnded(controller: Controller, reason: string): void {
+    controller.port.cntlids.release(controller.cntlid);
+    this.endReasons.set(reason, (this.endReasons.get(reason) ?? 0) + 1);
+    const subsystem = controller.subsystem;
+    if (subsystem === null) {
+      this.discoveryControllers.delete(controller);
+      return;
+    }
+    subsystem.controllers.delete(controller);
+    const key = `${subsystem.nqn} ${controller.host.hostNqn}`;
+    if (reason === 'keep alive timeout') this.keepAliveTimeouts.add(key);
+  }
+}
