@@ -1,0 +1,98 @@
+/**
+ * One lab per test file: a network namespace with two bridges (10.88.0.1 and 10.89.0.1), Linux hosts in qemu on them, and
+ * gateways inside the namespace. Names are unique, so labs run side by side. A reaper process in a session of its own
+ * removes everything when this process ends, in whatever way it does.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { mustRun } from './command.ts';
+import { Gateway, type GatewayOptions } from './gateway.ts';
+import { LinuxHost, type LinuxHostOptions } from './linux-host.ts';
+import { LINUX_HOST_TOOL, type Place } from './place.ts';
+
+/** $1 namespace, $2 folder. Waits until its stdin ends, then kills what lives in the namespace and removes both. */
+const REAPER = `
+read -r _
+for i in 1 2 3; do
+  pids=$(ip netns pids "$1" 2>/dev/null) && [ -n "$pids" ] || break
+  kill -KILL $pids 2>/dev/null; sleep 0.2
+done
+ip netns del "$1" 2>/dev/null
+rm -rf -- "$2"`;
+
+let labsOfThisProcess = 0;
+
+export class Lab implements Place {
+  readonly namespace = `ag${process.pid}x${labsOfThisProcess++}`;
+  #directory = '';
+  #reaper: ChildProcess | null = null;
+  #gateways: Gateway[] = [];
+  #hosts: LinuxHost[] = [];
+
+  get directory(): string {
+    return this.#directory;
+  }
+
+  async open(): Promise<void> {
+    this.#directory = mkdtempSync(join(tmpdir(), 'anagate-e2e-'));
+    this.#reaper = spawn('bash', ['-c', REAPER, 'reaper', this.namespace, this.#directory], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    await mustRun(LINUX_HOST_TOOL, ['bridge-up', '--netns', this.namespace]);
+  }
+
+  async close(): Promise<void> {
+    const reaper = this.#reaper;
+    this.#reaper = null;
+    if (reaper === null) return;
+    const gone = once(reaper, 'exit');
+    reaper.stdin?.end('\n');
+    await gone;
+  }
+
+  /** Boots a Linux host (3-6 s); its number decides its host NQN and addresses. */
+  async bootHost(options: LinuxHostOptions = {}): Promise<LinuxHost> {
+    const host = new LinuxHost(this, this.#hosts.length, options);
+    this.#hosts.push(host);
+    await host.boot();
+    return host;
+  }
+
+  /** A gateway of its own state folder, not started yet. */
+  gateway(options: GatewayOptions = {}): Gateway {
+    const gateway = new Gateway(this, this.#gateways.length, options);
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  inside(command: string, args: readonly string[]): [string, string[]] {
+    return ['ip', ['netns', 'exec', this.namespace, command, ...args]];
+  }
+
+  /** What a reader of a failed test wants to see: the ends of the logs. */
+  report(): string {
+    const parts = [
+      ...this.#gateways.map((gateway) => gateway.logFile),
+      ...this.#hosts.map((host) => host.consoleFile),
+    ]
+      .filter((file) => existsSync(file))
+      .map((file) => `--- end of ${file}\n${readFileSync(file, 'utf8').split('\n').slice(-40).join('\n')}`);
+    return [`--- lab ${this.namespace}: ${readdirSync(this.#directory).join(' ')}`, ...parts].join('\n');
+  }
+}
+
+/** A lab for the tests of one file: opened before them, removed after; a failed test prints the ends of its logs. */
+export function useLab(): Lab {
+  const lab = new Lab();
+  beforeAll(() => lab.open());
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') process.stderr.write(`${lab.report()}\n`);
+  });
+  afterAll(() => lab.close());
+  return lab;
+}
