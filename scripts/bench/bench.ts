@@ -1,0 +1,210 @@
+/** `npm run bench`: how fast the gateway is, and how much of that is Node itself. See options.ts for the command line. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { allCases, IDLE_CASE, IDLE_CONNECTIONS, IDLE_GOAL, type LoadCase } from './cases.ts';
+import { readProfile, summarize, table } from './cpu-profile.ts';
+import { build, type Gateway, startGateway } from './gateway.ts';
+import { type Options, parseOptions, USAGE } from './options.ts';
+import {
+  type FloorTarget,
+  type IdleResult,
+  type Job,
+  killAll,
+  type LoadResult,
+  type NvmeTarget,
+  PINNED,
+  runJob,
+  type Server,
+  startFloor,
+  stop,
+} from './processes.ts';
+import { type CaseResult, cpuUs, figures, header, median, rows } from './report.ts';
+
+const MIB = 1024 * 1024;
+const WARMUP_MS = 400;
+const IDLE_SECONDS = 10;
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** For what is not the result, so that --json stays clean. */
+function remark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** The side that is measured: our gateway, or a target elsewhere, of which we know no process. */
+interface Subject {
+  target: NvmeTarget;
+  pid?: number | undefined;
+}
+
+function jobOf(
+  load: LoadCase,
+  server: { target: FloorTarget | NvmeTarget; pid?: number | undefined },
+  options: Options,
+): Job {
+  const { write, operationBytes, depth, connections, sequential, digests, flowControl } = load;
+  return {
+    kind: 'load',
+    target: server.target,
+    pid: server.pid,
+    seconds: options.seconds,
+    warmupMs: WARMUP_MS,
+    workingSetBytes: options.sizeMib * MIB,
+    ...{ write, operationBytes, depth, connections, sequential, digests, flowControl },
+  };
+}
+
+async function measure(
+  load: LoadCase,
+  subject: Subject,
+  floor: Server<FloorTarget> | undefined,
+  options: Options,
+): Promise<CaseResult> {
+  const own: LoadResult[] = [];
+  const reference: LoadResult[] = [];
+  for (let round = 0; round < options.rounds; round++) {
+    if (load.against === 'plain')
+      reference.push(await runJob(jobOf({ ...load, digests: false }, subject, options)));
+    else if (floor !== undefined) reference.push(await runJob(jobOf(load, floor, options)));
+    own.push(await runJob(jobOf(load, subject, options)));
+  }
+  const comparable = reference.length > 0 && subject.pid !== undefined;
+  return {
+    case: load,
+    gateway: figures(own),
+    reference: reference.length > 0 ? figures(reference) : undefined,
+    ratio: comparable
+      ? median(own.map((result, round) => cpuUs(result) / cpuUs(reference[round])))
+      : undefined,
+  };
+}
+
+/** Each block written once, so that reads find memory and not holes. */
+async function fill(subject: Subject, options: Options): Promise<void> {
+  const job: Job = {
+    kind: 'load',
+    target: subject.target,
+    connections: 1,
+    depth: 8,
+    write: true,
+    operationBytes: 128 * 1024,
+  };
+  const passes = Math.max(1, options.sizeMib / 512);
+  await runJob({
+    ...job,
+    sequential: true,
+    workingSetBytes: options.sizeMib * MIB,
+    warmupMs: 0,
+    seconds: passes,
+  });
+}
+
+async function measureIdle(subject: Subject): Promise<{ share: number; text: string }> {
+  const job: Job = { kind: 'idle', target: subject.target, pid: subject.pid, connections: IDLE_CONNECTIONS };
+  const result = await runJob<IdleResult>({ ...job, warmupMs: 1000, seconds: IDLE_SECONDS });
+  const share = result.serverCpuNs / 1e9 / result.seconds;
+  const met = share < IDLE_GOAL ? 'goal met' : 'GOAL MISSED';
+  const percent = `${(share * 100).toFixed(2)} %`;
+  return {
+    share,
+    text: `idle: ${percent} of a core with ${result.connections} connections, ${met} (< ${IDLE_GOAL * 100} %)`,
+  };
+}
+
+function chosen(options: Options): { loads: LoadCase[]; idle: boolean } {
+  const wanted = (name: string): boolean =>
+    options.only.length === 0 || options.only.some((part) => name.includes(part));
+  const mayWrite = options.external === undefined || options.destroyData;
+  const loads = allCases().filter((load) => wanted(load.name) && (mayWrite || !load.write));
+  return { loads, idle: options.external === undefined && wanted(IDLE_CASE) };
+}
+
+async function benchmark(options: Options): Promise<void> {
+  const { loads, idle } = chosen(options);
+  const floor = options.floor ? await startFloor(options.nodeFlags) : undefined;
+  let gateway: Gateway | undefined;
+  let subject: Subject;
+  if (options.external === undefined) {
+    gateway = await startGateway(options.nodeFlags, options.sizeMib * MIB, options.hostNqn);
+    subject = gateway;
+    await runJob({
+      kind: 'check',
+      target: subject.target,
+      digests: true,
+      workingSetBytes: options.sizeMib * MIB,
+    });
+    await fill(subject, options);
+  } else {
+    subject = { target: { kind: 'nvme', hostNqn: options.hostNqn, ...options.external } };
+  }
+  const load = loadavg()[0].toFixed(1);
+  const where = `Node ${process.version}, ${cpus()[0]?.model}, ${cpus().length} CPUs, load ${load}`;
+  const how = `${options.rounds} rounds of ${options.seconds} s, medians${PINNED ? '' : '; NOT PINNED to CPUs'}`;
+  remark(`${where}\n${how}`);
+  const results: CaseResult[] = [];
+  if (!options.json) say(header());
+  for (const one of loads) {
+    const result = await measure(one, subject, floor, options);
+    results.push(result);
+    if (!options.json) say(rows(result));
+  }
+  const idleResult = idle ? await measureIdle(subject) : undefined;
+  if (options.json)
+    say(JSON.stringify({ where, how, cases: results, idleShare: idleResult?.share }, null, 2));
+  else if (idleResult !== undefined) say(idleResult.text);
+  if (floor !== undefined) await stop(floor.child);
+  if (gateway !== undefined) {
+    await stop(gateway.child);
+    gateway.clean();
+  }
+  if (results.some((result) => result.gateway.failed > 0)) process.exitCode = 1;
+}
+
+/** One gateway for each case, so that a profile holds nothing else. */
+async function profile(options: Options): Promise<void> {
+  const only = options.only.length > 0 ? options.only : ['read-4k-qd32x4', 'write-4k-qd32x4'];
+  const exact = (name: string): boolean =>
+    options.only.length > 0 ? only.some((part) => name.includes(part)) : only.includes(name);
+  for (const load of allCases().filter(({ name }) => exact(name))) {
+    const folder = mkdtempSync(join(tmpdir(), 'anagate-profile-'));
+    const flags = [...options.nodeFlags, '--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=250'];
+    const spawned = performance.now();
+    const gateway = await startGateway(flags, options.sizeMib * MIB, options.hostNqn);
+    await fill(gateway, options);
+    const from = (performance.now() - spawned) * 1000 + WARMUP_MS * 1000;
+    const result = await runJob<LoadResult>(jobOf(load, gateway, options));
+    const to = from + options.seconds * 1e6;
+    await stop(gateway.child);
+    gateway.clean();
+    const { busyUs, idleUs, functions, files } = summarize(readProfile(folder), from, to);
+    const busy = (busyUs / (busyUs + idleUs)) * 100;
+    say(
+      `\n${load.name}: ${(result.commands / result.seconds).toFixed(0)} IOPS, ${cpuUs(result).toFixed(2)} us of CPU per command under the profiler, busy ${busy.toFixed(0)} %`,
+    );
+    say(`self time by function\n${table(functions, options.top, busyUs, cpuUs(result))}`);
+    say(`by file\n${table(files, 20, busyUs, cpuUs(result))}`);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') return say(USAGE);
+  if (options.list) return say([...allCases().map((load) => load.name), IDLE_CASE].join('\n'));
+  if (options.external === undefined && options.build) build();
+  if (options.profile) await profile(options);
+  else await benchmark(options);
+}
+
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+try {
+  await main();
+} catch (err) {
+  remark(`bench: ${err instanceof Error ? err.message : String(err)}`);
+  process.exitCode = 1;
+  killAll();
+}

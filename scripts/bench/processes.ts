@@ -1,0 +1,140 @@
+/** The processes of a measurement: servers on one CPU, the load generator on another, so that neither takes the other's time. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+export const ROOT = join(HERE, '..', '..');
+
+export const SERVER_CPU = 0;
+const GENERATOR_CPU = 1;
+
+function pins(): boolean {
+  if (availableParallelism() < 2) return false;
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether processes are pinned to CPUs; shown with the results, because they mean less when not. */
+export const PINNED = pins();
+
+const children = new Set<ChildProcess>();
+
+/** Starts `node ARGS` on a CPU of its own; its errors go to ours. */
+export function spawnNode(args: string[], cpu: number, environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  const command = PINNED
+    ? ['taskset', '-c', String(cpu), process.execPath, ...args]
+    : [process.execPath, ...args];
+  const child = spawn(command[0], command.slice(1), {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  child.on('exit', () => children.delete(child));
+  return child;
+}
+
+/** Ends a process the gentle way and waits for it. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const limit = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  await exited;
+  clearTimeout(limit);
+}
+
+/** For the end of the benchmark, however it ends. */
+export function killAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+export interface FloorTarget {
+  kind: 'floor';
+  host: string;
+  port: number;
+}
+
+export interface NvmeTarget {
+  kind: 'nvme';
+  host: string;
+  port: number;
+  subsystemNqn: string;
+  hostNqn: string;
+  nsid: number;
+}
+
+export interface Job {
+  kind: 'load' | 'idle' | 'check';
+  target: FloorTarget | NvmeTarget;
+  /** The server's process, for its CPU time. */
+  pid?: number | undefined;
+  seconds?: number;
+  warmupMs?: number;
+  connections?: number;
+  depth?: number;
+  write?: boolean;
+  operationBytes?: number;
+  sequential?: boolean;
+  digests?: boolean;
+  flowControl?: boolean;
+  workingSetBytes?: number;
+}
+
+export interface LatencySummary {
+  meanUs: number;
+  p50Us: number;
+  p99Us: number;
+  p999Us: number;
+  maxUs: number;
+}
+
+export interface LoadResult {
+  commands: number;
+  bytes: number;
+  failed: number;
+  seconds: number;
+  depth: number;
+  latency: LatencySummary;
+  serverCpuNs: number;
+  /** Share of a core that the generator took: near 1, it is what was measured. */
+  generatorBusy: number;
+}
+
+export interface IdleResult {
+  seconds: number;
+  serverCpuNs: number;
+  connections: number;
+}
+
+/** Runs one job in a load generator of its own. Rejects when it fails. */
+export async function runJob<T>(job: Job): Promise<T> {
+  const child = spawnNode([join(HERE, 'generator.mjs'), JSON.stringify(job)], GENERATOR_CPU);
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`the load generator failed in job ${JSON.stringify(job)}`);
+  return JSON.parse(output) as T;
+}
+
+export interface Server<Target> {
+  target: Target;
+  pid: number;
+  child: ChildProcess;
+}
+
+export async function startFloor(nodeFlags: string[]): Promise<Server<FloorTarget>> {
+  const child = spawnNode([...nodeFlags, join(HERE, 'floor-server.mjs')], SERVER_CPU);
+  const [first] = (await once(child.stdout!, 'data')) as [Buffer];
+  const { port } = JSON.parse(first.toString()) as { port: number };
+  return { target: { kind: 'floor', host: '127.0.0.1', port }, pid: child.pid!, child };
+}
