@@ -1,0 +1,243 @@
+/** The CLI's command line: what may be typed, what the help says, and how wrong typing is answered. */
+import type { CommandModule } from 'yargs';
+import yargs from 'yargs';
+import { CommandArguments, UsageError } from './arguments.ts';
+import { GatewayClient } from './client.ts';
+import { type Command, type CommandOptions, type Example, isNoun, type Noun, type Verb } from './command.ts';
+import { commands } from './commands/registry.ts';
+import { MAX_PORT } from './commands/shared-options.ts';
+import { complaint, helpCommand } from './complaint.ts';
+import {
+  FORMATS,
+  type Format,
+  LOG_LEVELS,
+  type LogLevel,
+  OUTPUTS,
+  Output,
+  type OutputKind,
+  type Streams,
+} from './output.ts';
+import { Session } from './session.ts';
+
+const PROGRAM = 'anagate';
+const USAGE_STATUS = 2;
+const HELP_COLUMNS = 110;
+const MAX_TIMEOUT_S = 3600;
+
+/** What a run of the CLI needs from the process. */
+export interface CliEnvironment {
+  streams: Streams;
+  /** Environment variables. */
+  env: Readonly<Record<string, string | undefined>>;
+  version: string;
+  /** Commands that are not requests to a gateway, as yargs has them; their handlers say for themselves how it went. */
+  ownCommands?: readonly CommandModule[];
+}
+
+/** Options that every command to a gateway has. */
+export const GLOBAL_OPTIONS: CommandOptions = {
+  format: {
+    choices: FORMATS,
+    default: 'text',
+    requiresArg: true,
+    describe: 'text: tables for people; plain: bare columns; json, yaml: the whole answer, for programs',
+  },
+  output: {
+    choices: OUTPUTS,
+    default: 'stdio',
+    requiresArg: true,
+    describe: 'stdio: results to standard output, errors to standard error; log: all to standard error',
+  },
+  'server-address': {
+    type: 'string',
+    requiresArg: true,
+    describe: "Address of the gateway's gRPC port [default: $CEPH_NVMEOF_SERVER_ADDRESS or localhost]",
+  },
+  'server-port': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'gRPC port of the gateway [default: $CEPH_NVMEOF_SERVER_PORT or 5500]',
+  },
+  timeout: {
+    type: 'string',
+    default: '30',
+    requiresArg: true,
+    describe: 'Seconds to wait for an answer',
+  },
+  'log-level': {
+    choices: LOG_LEVELS,
+    default: 'info',
+    requiresArg: true,
+    describe: 'With --output log: what is said',
+  },
+  verbose: { type: 'boolean', describe: 'Say on standard error what is asked and answered' },
+};
+
+const EXAMPLES: readonly Example[] = [
+  ['serve', 'run a gateway here'],
+  ['subsystem add -n nqn.2026-11.io.anagate:shop', 'make a subsystem ...'],
+  ['listener add -n nqn.2026-11.io.anagate:shop -a 192.0.2.10', '... reachable ...'],
+  ["host add -n nqn.2026-11.io.anagate:shop -t '*'", '... by any host ...'],
+  [
+    'ns add -n nqn.2026-11.io.anagate:shop --backend file --path /srv/disk1.img --size 10G',
+    '... with a disk',
+  ],
+  ['ns list --format json', 'for a program'],
+];
+
+/**
+ * Runs one command line.
+ * @param argv without node and the script
+ * @returns the exit status: 0, the errno of the answer, or 2 when it was typed wrongly
+ */
+export async function runCommandLine(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+  let exitStatus = 0;
+  const run = async (verb: Verb, values: Record<string, unknown>) => {
+    exitStatus = await runVerb(verb, values, environment);
+  };
+  const parser = buildParser(argv, environment, run);
+  try {
+    await parser.parseAsync([...argv], {}, (_error: unknown, _argv: unknown, output: string) => {
+      if (output !== '') environment.streams.out(output);
+    });
+    return exitStatus;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const words = wordsOf(parser);
+    environment.streams.err(`${PROGRAM}: ${error.message}
+See: ${helpCommand(PROGRAM, words, commands, ownCommandNames(environment))}`);
+    return USAGE_STATUS;
+  }
+}
+
+type Run = (verb: Verb, values: Record<string, unknown>) => Promise<void>;
+
+function buildParser(argv: readonly string[], environment: CliEnvironment, run: Run) {
+  const ownNames = ownCommandNames(environment);
+  const parser = yargs()
+    .scriptName(PROGRAM)
+    .locale('en')
+    .wrap(HELP_COLUMNS)
+    .exitProcess(false)
+    .parserConfiguration({ 'boolean-negation': false, 'camel-case-expansion': false })
+    .usage('$0 <command> [options]\n\nServes NVMe/TCP, and manages a gateway that does.')
+    .options(ownLevelOnly(GLOBAL_OPTIONS))
+    .example(examples(EXAMPLES))
+    .epilogue(
+      "'anagate <command> --help' says more. Exit status: 0, 2 for a mistyped command, else the Linux errno of the failure.",
+    )
+    .strict()
+    .demandCommand(1, 'say what to do')
+    .completion('completion', 'Print a completion script for bash')
+    .version(environment.version);
+  parser.fail((message, error) => {
+    if (error && error.name !== 'YError') throw error;
+    const mistake = { message: error?.message ?? message, argv, words: wordsOf(parser) };
+    throw new UsageError(complaint(mistake, commands, GLOBAL_OPTIONS, ownNames));
+  });
+  for (const command of environment.ownCommands ?? []) parser.command(command);
+  for (const command of commands) addCommand(parser, command, run);
+  return parser;
+}
+
+/** Options that the commands below do not have unless they say so: `serve` has none of these. */
+function ownLevelOnly(options: CommandOptions): CommandOptions {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, { ...option, global: false }]),
+  );
+}
+
+/** A command may be declared as "serve [directory]". */
+function ownCommandNames({ ownCommands = [] }: CliEnvironment): string[] {
+  const names = ownCommands.map(
+    ({ command }) => String(Array.isArray(command) ? command[0] : command).split(' ')[0],
+  );
+  return ['completion', ...names];
+}
+
+type Parser = ReturnType<typeof yargs>;
+
+function addCommand(parser: Parser, command: Command, run: Run): void {
+  if (isNoun(command)) addNoun(parser, command, run);
+  else addVerb(parser, command, run);
+}
+
+function addNoun(parser: Parser, noun: Noun, run: Run): void {
+  parser.command({
+    command: noun.name,
+    aliases: noun.aliases,
+    describe: noun.describe,
+    builder: (nested) => {
+      for (const verb of noun.verbs) addVerb(nested, verb, run, noun.name);
+      return nested
+        .options(GLOBAL_OPTIONS)
+        .usage(`$0 ${noun.name} <command> [options]\n\n${noun.describe}`)
+        .example(examples(noun.verbs.flatMap((verb) => verb.examples)))
+        .demandCommand(
+          1,
+          `say what to do with ${noun.name}: ${noun.verbs.map((verb) => verb.name).join(', ')}`,
+        );
+    },
+    handler: () => {},
+  });
+}
+
+function addVerb(parser: Parser, verb: Verb, run: Run, noun = ''): void {
+  const name = `${noun} ${verb.name}`.trim();
+  parser.command({
+    command: verb.name,
+    describe: verb.describe,
+    builder: (nested) =>
+      nested
+        .usage(`$0 ${name} [options]\n\n${verb.describe}`)
+        .options({ ...GLOBAL_OPTIONS, ...verb.options })
+        .group(Object.keys(verb.options), `Options of ${name}:`)
+        .example(examples(verb.examples)),
+    handler: (values) => run(verb, values),
+  });
+}
+
+function examples(list: readonly Example[]): [string, string][] {
+  return list.map(([commandLine, what]) => [`${PROGRAM} ${commandLine}`, what]);
+}
+
+async function runVerb(
+  verb: Verb,
+  values: Record<string, unknown>,
+  { streams, env, version }: CliEnvironment,
+): Promise<number> {
+  const args = new CommandArguments(values);
+  const output = new Output(
+    {
+      format: args.text('format') as Format,
+      output: args.text('output') as OutputKind,
+      logLevel: args.text('log-level') as LogLevel,
+      verbose: args.flag('verbose'),
+    },
+    streams,
+  );
+  const client = connect(args, env);
+  try {
+    return await verb.run(args, new Session(client, output, version));
+  } finally {
+    client.close();
+  }
+}
+
+function connect(args: CommandArguments, env: CliEnvironment['env']): GatewayClient {
+  const address = args.optionalText('server-address') ?? (env['CEPH_NVMEOF_SERVER_ADDRESS'] || 'localhost');
+  const port = args.optionalInteger('server-port', 1, MAX_PORT) ?? portFrom(env);
+  return new GatewayClient(address, port, args.integer('timeout', 1, MAX_TIMEOUT_S) * 1000);
+}
+
+function portFrom(env: CliEnvironment['env']): number {
+  const text = env['CEPH_NVMEOF_SERVER_PORT'] || '5500';
+  const port = /^\d+$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= MAX_PORT) return port;
+  throw new UsageError(`CEPH_NVMEOF_SERVER_PORT is "${text}", which is not a TCP port`);
+}
+
+/** The words of the command line that are not options. */
+function wordsOf(parser: Parser): string[] {
+  return parser.parsed === false ? [] : parser.parsed.argv._.map(String);
+}

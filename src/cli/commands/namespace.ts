@@ -1,0 +1,282 @@
+/** `anagate namespace ...` */
+import { isAbsolute, resolve } from 'node:path';
+import type { NamespaceAddReq, NamespaceCli, Sent } from '../../control/gateway-types.ts';
+import { type CommandArguments, UsageError } from '../arguments.ts';
+import type { Noun, Verb } from '../command.ts';
+import { formatSize, parseSize } from '../size.ts';
+import { MAX_GROUP, MAX_NSID, NSID, REQUIRED_NSID, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
+
+const MIB = 1024 * 1024;
+const NQN = 'nqn.2026-11.io.anagate:shop';
+const SIZE_HELP = 'a whole number with K, M, G, T or P (without: MiB), a multiple of 1 MiB';
+
+const add: Verb = {
+  name: 'add',
+  describe: 'Add a namespace (a disk) to a subsystem',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: { ...NSID, describe: 'Namespace ID, from 1 up (default: the lowest free one)' },
+    uuid: {
+      alias: 'u',
+      type: 'string',
+      requiresArg: true,
+      describe: 'UUID that hosts see (default: a random one)',
+    },
+    backend: {
+      choices: ['rbd', 'file', 'memory'],
+      default: 'rbd',
+      requiresArg: true,
+      describe: 'What keeps the bytes: a Ceph image, a file, or memory (lost when the gateway stops)',
+    },
+    path: {
+      type: 'string',
+      requiresArg: true,
+      describe: "--backend file: the file, an absolute path on the gateway's machine",
+    },
+    'rbd-pool': { alias: 'p', type: 'string', requiresArg: true, describe: '--backend rbd: the pool' },
+    'rbd-image': { alias: 'i', type: 'string', requiresArg: true, describe: '--backend rbd: the image' },
+    'rbd-create-image': {
+      alias: 'c',
+      type: 'boolean',
+      describe: '--backend rbd: create the image when it does not exist; needs --size',
+    },
+    size: {
+      type: 'string',
+      requiresArg: true,
+      describe: `Size of what is created: ${SIZE_HELP}. Without it --backend file takes an existing file as it is`,
+    },
+    'block-size': {
+      alias: 's',
+      choices: ['512', '4096'],
+      requiresArg: true,
+      describe: 'Bytes of a logical block (default: 512)',
+    },
+    'load-balancing-group': {
+      alias: 'l',
+      type: 'string',
+      requiresArg: true,
+      describe: 'ANA group: which gateway serves it (default: 0, the gateway chooses)',
+    },
+    'read-only': { type: 'boolean', describe: 'Hosts cannot write to it' },
+    force: { type: 'boolean', describe: 'Although another namespace uses the file or image' },
+  },
+  examples: [
+    [
+      `namespace add -n ${NQN} --backend file --path /srv/disk1.img --size 10G`,
+      'a sparse file, made when missing',
+    ],
+    [`namespace add -n ${NQN} --backend memory --size 512M -s 4096`, ''],
+    [`namespace add -n ${NQN} -p rbd -i disk1 -l 2`, 'a Ceph image'],
+  ],
+  run: async (args, session) => {
+    const request = readNamespace(args);
+    const nsid = request.nsid === undefined ? '' : `using NSID ${request.nsid} `;
+    const failure = `Failure adding namespace ${nsid}to ${request.subsystem_nqn}`;
+    const answer = await session.call('namespace_add', request, failure);
+    return session.report(
+      'nsid_status',
+      answer,
+      () => `Adding namespace ${answer.nsid} to ${request.subsystem_nqn}: Successful`,
+    );
+  },
+};
+
+function readNamespace(args: CommandArguments): Sent<NamespaceAddReq> {
+  const size = args.optionalText('size');
+  const common: Sent<NamespaceAddReq> = {
+    subsystem_nqn: args.text('subsystem'),
+    nsid: args.optionalInteger('nsid', 1, MAX_NSID),
+    uuid: args.optionalText('uuid'),
+    block_size: Number(args.optionalText('block-size') ?? 512),
+    anagrpid: args.optionalInteger('load-balancing-group', 0, MAX_GROUP) ?? 0,
+    read_only: args.flag('read-only'),
+    force: args.flag('force'),
+    size: size === undefined ? undefined : parseSize(size),
+  };
+  const backend = args.text('backend');
+  checkOptionsOfBackend(args, backend);
+  if (backend === 'file')
+    return { ...common, backend, path: readPath(args), create_image: size !== undefined };
+  if (backend === 'memory') {
+    if (size === undefined) throw new UsageError('--backend memory needs --size');
+    return { ...common, backend };
+  }
+  const create = args.flag('rbd-create-image');
+  if (create && size === undefined) throw new UsageError('--rbd-create-image needs --size');
+  if (!create && size !== undefined) {
+    throw new UsageError('--size is for a new image; add --rbd-create-image, or leave --size out');
+  }
+  return {
+    ...common,
+    rbd_pool_name: args.text('rbd-pool'),
+    rbd_image_name: args.text('rbd-image'),
+    create_image: create,
+  };
+}
+
+const OPTIONS_OF_BACKEND: Readonly<Record<string, readonly string[]>> = {
+  file: ['path'],
+  memory: [],
+  rbd: ['rbd-pool', 'rbd-image', 'rbd-create-image'],
+};
+
+/** Refuses an option of another backend, which would be ignored. */
+function checkOptionsOfBackend(args: CommandArguments, backend: string): void {
+  for (const [owner, options] of Object.entries(OPTIONS_OF_BACKEND)) {
+    const given = options.find((option) => args.has(option));
+    if (owner !== backend && given !== undefined) {
+      throw new UsageError(`--${given} is for --backend ${owner}, but the backend is ${backend}`);
+    }
+  }
+}
+
+function readPath(args: CommandArguments): string {
+  const path = args.optionalText('path');
+  if (path === undefined) throw new UsageError('--backend file needs --path');
+  if (isAbsolute(path)) return path;
+  throw new UsageError(
+    `--path must be absolute, as it is on the gateway's machine; here it would be ${resolve(path)}`,
+  );
+}
+
+const del: Verb = {
+  name: 'del',
+  describe: 'Take a namespace away from a subsystem. Its file or image stays',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: REQUIRED_NSID,
+    'i-am-sure': { type: 'boolean', describe: 'Accepted as in ceph-nvmeof; nothing needs it here' },
+  },
+  examples: [[`namespace del -n ${NQN} --nsid 1`, '']],
+  run: async (args, session) => {
+    const { nqn, nsid } = readTarget(args);
+    const request = { subsystem_nqn: nqn, nsid, i_am_sure: args.flag('i-am-sure') };
+    const failure = `Failure deleting namespace ${nsid} from ${nqn}`;
+    const answer = await session.call('namespace_delete', request, failure);
+    return session.report('req_status', answer, () => `Deleting namespace ${nsid} from ${nqn}: Successful`);
+  },
+};
+
+const resize: Verb = {
+  name: 'resize',
+  describe: 'Make a namespace larger. Hosts see it at once',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: REQUIRED_NSID,
+    size: { type: 'string', demandOption: true, requiresArg: true, describe: `New size: ${SIZE_HELP}` },
+  },
+  examples: [[`namespace resize -n ${NQN} --nsid 1 --size 20G`, '']],
+  run: async (args, session) => {
+    const { nqn, nsid } = readTarget(args);
+    const bytes = parseSize(args.text('size'));
+    const request = { subsystem_nqn: nqn, nsid, new_size: bytes / MIB };
+    const failure = `Failure resizing namespace ${nsid} in ${nqn}`;
+    const answer = await session.call('namespace_resize', request, failure);
+    return session.report(
+      'req_status',
+      answer,
+      () => `Resizing namespace ${nsid} in ${nqn} to ${formatSize(bytes)}: Successful`,
+    );
+  },
+};
+
+const changeGroup: Verb = {
+  name: 'change_load_balancing_group',
+  describe: 'Move a namespace to another ANA group, and so to the gateway that serves that',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: REQUIRED_NSID,
+    'load-balancing-group': {
+      alias: 'l',
+      type: 'string',
+      demandOption: true,
+      requiresArg: true,
+      describe: 'The ANA group, from 1 up',
+    },
+  },
+  examples: [[`namespace change_load_balancing_group -n ${NQN} --nsid 1 -l 2`, '']],
+  run: async (args, session) => {
+    const { nqn, nsid } = readTarget(args);
+    const group = args.integer('load-balancing-group', 1, MAX_GROUP);
+    const what = `load balancing group of namespace ${nsid} in ${nqn} to ${group}`;
+    const request = { subsystem_nqn: nqn, nsid, anagrpid: group };
+    const answer = await session.call(
+      'namespace_change_load_balancing_group',
+      request,
+      `Failure changing ${what}`,
+    );
+    return session.report('req_status', answer, () => `Changing ${what}: Successful`);
+  },
+};
+
+function readTarget(args: CommandArguments): { nqn: string; nsid: number } {
+  return { nqn: args.text('subsystem'), nsid: args.integer('nsid', 1, MAX_NSID) };
+}
+
+const list: Verb = {
+  name: 'list',
+  describe: 'List namespaces',
+  options: {
+    subsystem: { ...SUBSYSTEM, describe: 'NQN of the subsystem (default: all of them)' },
+    nsid: { ...NSID, describe: 'Only the one with this namespace ID' },
+    uuid: { alias: 'u', type: 'string', requiresArg: true, describe: 'Only the one with this UUID' },
+  },
+  examples: [
+    ['namespace list', 'of all subsystems'],
+    [`ns list -n ${NQN} --nsid 1 --format yaml`, ''],
+  ],
+  run: async (args, session) => {
+    const nqn = args.optionalText('subsystem');
+    const nsid = args.optionalInteger('nsid', 1, MAX_NSID);
+    const uuid = args.optionalText('uuid');
+    const place = nqn === undefined ? 'all subsystems' : `subsystem ${nqn}`;
+    const request = { subsystem: nqn ?? '*', nsid, uuid };
+    const answer = await session.call('list_namespaces', request, `Failure listing namespaces of ${place}`);
+    return session.report('namespaces_info', answer, () => {
+      const selection = `${nsid ? ` ${nsid}` : ''}${uuid ? ` with UUID ${uuid}` : ''}`;
+      const subject = selection === '' ? 'amespaces' : `amespace${selection}`;
+      if (answer.namespaces.length === 0) return `No n${subject} in ${place}`;
+      const rows = answer.namespaces.map((n) => [
+        ...(nqn === undefined ? [n.ns_subsystem_nqn ?? ''] : []),
+        ...namespaceCells(n),
+      ]);
+      const headers = [
+        'NSID',
+        'Backend',
+        'Storage',
+        'Size',
+        'Block Size',
+        'UUID',
+        'Load Balancing Group',
+        'Access',
+      ];
+      if (nqn === undefined) headers.unshift('Subsystem');
+      return `N${subject} in ${place}:\n${session.output.table(headers, rows)}`;
+    });
+  },
+};
+
+function namespaceCells(namespace: NamespaceCli): (string | number)[] {
+  return [
+    namespace.nsid,
+    namespace.backend ?? 'rbd',
+    storageText(namespace),
+    formatSize(Number(namespace.rbd_image_size)),
+    formatSize(namespace.block_size),
+    namespace.uuid,
+    namespace.load_balancing_group,
+    namespace.read_only ? 'read only' : 'read write',
+  ];
+}
+
+function storageText({ backend, path, rbd_pool_name: pool, rbd_image_name: image }: NamespaceCli): string {
+  if (backend === 'memory') return '-';
+  return backend === 'file' ? (path ?? '') : `${pool}/${image}`;
+}
+
+export const namespace: Noun = {
+  name: 'namespace',
+  aliases: ['ns'],
+  describe: 'Namespaces: the disks of a subsystem',
+  verbs: [add, del, resize, changeGroup, list],
+};

@@ -1,0 +1,11 @@
+/** Every command that talks to a gateway, in the order of the help. */
+import type { Command } from '../command.ts';
+import { connection } from './connection.ts';
+import { gw } from './gw.ts';
+import { host } from './host.ts';
+import { listener } from './listener.ts';
+import { namespace } from './namespace.ts';
+import { subsystem } from './subsystem.ts';
+import { version } from './version.ts';
+
+export const commands: readonly Command[] = [gw, subsystem, listener, host, namespace, connection, version];

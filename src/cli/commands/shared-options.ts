@@ -1,0 +1,18 @@
+/** Options that several nouns have. */
+import type { Options } from 'yargs';
+
+export const SUBSYSTEM: Options = {
+  alias: 'n',
+  type: 'string',
+  requiresArg: true,
+  describe: 'NQN of the subsystem',
+};
+export const REQUIRED_SUBSYSTEM: Options = { ...SUBSYSTEM, demandOption: true };
+
+export const NSID: Options = { type: 'string', requiresArg: true, describe: 'Namespace ID, from 1 up' };
+export const REQUIRED_NSID: Options = { ...NSID, demandOption: true };
+
+/** Largest NSID of the NVMe specification that names a namespace. */
+export const MAX_NSID = 0xffff_fffe;
+export const MAX_PORT = 65535;
+export const MAX_GROUP = 0x7fff_ffff;

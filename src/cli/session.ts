@@ -1,0 +1,54 @@
+/** One run of the CLI: a gateway to ask and an output to say the answer on. */
+import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
+import type { ReqStatus, Sent } from '../control/gateway-types.ts';
+import { CallFailure, type GatewayClient } from './client.ts';
+import type { MessageName, Output } from './output.ts';
+
+/** RPCs that the CLI can use: their answers have a status. */
+type StatusRpc = { [R in RpcName]: RpcAnswer<R> extends ReqStatus ? R : never }[RpcName];
+
+export class Session {
+  readonly output: Output;
+  /** Anagate's version, which is the CLI's. */
+  readonly version: string;
+  readonly #client: GatewayClient;
+
+  constructor(client: GatewayClient, output: Output, version: string) {
+    this.#client = client;
+    this.output = output;
+    this.version = version;
+  }
+
+  /**
+   * Asks the gateway. When there is no answer, makes one up that says why.
+   * @param failure what the error message begins with then
+   */
+  async call<R extends StatusRpc>(
+    rpc: R,
+    request: Sent<RpcRequest<R>>,
+    failure: string,
+  ): Promise<RpcAnswer<R>> {
+    this.output.detail(`Asking ${this.#client.target}: ${rpc}`);
+    try {
+      const answer = await this.#client.call(rpc, request);
+      this.output.detail(`Answer: status ${answer.status}, ${answer.error_message}`);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof CallFailure)) throw error;
+      const { responseSerialize, responseDeserialize } = gatewayService[rpc];
+      const made = { status: error.errno, error_message: `${failure}: ${error.message}` };
+      return responseDeserialize(responseSerialize(made)) as RpcAnswer<R>;
+    }
+  }
+
+  /**
+   * Says an answer: a document, or for people `text` when it went well and the error message when not.
+   * @returns the exit status
+   */
+  report(message: MessageName, answer: ReqStatus, text: () => string): number {
+    if (this.output.isDocument) this.output.document(message, answer);
+    else if (answer.status === 0) this.output.info(text());
+    else this.output.error(answer.error_message);
+    return answer.status;
+  }
+}
