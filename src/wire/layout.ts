@@ -11,8 +11,7 @@ export interface Field<V> {
   write(buf: Buffer, at: number, value: V): void;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a table holds fields of all types; FieldValues gives each its own back
-export type Layout = { readonly [name: string]: Field<any> };
+export type Layout = { readonly [name: string]: Field<never> };
 
 /** Values for some or all fields of a structure; the others stay as they are in the buffer. */
 export type FieldValues<L extends Layout> = { [K in keyof L]?: L[K] extends Field<infer V> ? V : never };
@@ -27,7 +26,7 @@ export function encodeFields<L extends Layout>(
   for (const name in values) {
     const value = values[name];
     const field = layout[name];
-    if (field !== undefined && value !== undefined) field.write(buf, base + field.offset, value);
+    if (field !== undefined && value !== undefined) field.write(buf, base + field.offset, value as never);
   }
 }
 
