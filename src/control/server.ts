@@ -1,18 +1,17 @@
 /** The gRPC server: the Gateway service, health checks and reflection on one port. */
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
 import { systemTimers, type Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
 import { GrpcFailure, type RpcHandlers } from './answer.ts';
 import { connectionRpcs } from './connections.ts';
 import { gatewayInfoRpcs } from './gateway-info.ts';
-import { GATEWAY_SERVICE_NAME, gatewayPackage, gatewayService, type RpcName } from './gateway-proto.ts';
+import { GATEWAY_SERVICE_NAME, gatewayService, type RpcName } from './gateway-proto.ts';
 import { hostRpcs } from './hosts.ts';
 import { listenerRpcs } from './listeners.ts';
 import { namespaceRpcs } from './namespaces.ts';
+import { addReflection } from './reflection.ts';
 import { subsystemRpcs } from './subsystems.ts';
 import { unsupportedRpcs } from './unsupported.ts';
 
@@ -41,11 +40,12 @@ export interface GrpcServer {
 /** @throws Error when it cannot listen, naming the address and the reason */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const log = options.log.child({ component: 'grpc' });
+  setLogVerbosity(logVerbosity.NONE); // grpc-js would write to standard error by itself; its errors are reported here
   const server = new Server();
   server.addService(gatewayService, implementation(gatewayHandlers(options), log));
   const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'SERVING' });
   health.addToServer(server);
-  new ReflectionService({ ...gatewayPackage, ...loadSync(healthProtoPath) }).addToServer(server);
+  addReflection(server);
 
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
   const port = await bind(server, `${host}:${options.port}`);
