@@ -223,7 +223,7 @@ describe('features', () => {
   /** The value of dword 0 of the completion. */
   async function feature(id: number): Promise<number> {
     const output = await host.sh(`nvme get-feature -f ${id} /dev/${controller}`);
-    return Number.parseInt(/value:?\s*(?:0x)?([0-9a-f]+)/i.exec(output)?.[1] ?? '', 16);
+    return Number.parseInt(/Current value:\s*(?:0x)?([0-9a-f]+)/i.exec(output)?.[1] ?? '', 16);
   }
 
   it('number of queues: as many as the host has CPUs at least', async () => {

@@ -1,6 +1,6 @@
 /** File systems on namespaces: made, filled, unmounted, checked; the bytes compared with the backing file. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fileSha256, pattern, patternCommand, readExtent } from './harness/backing-file.ts';
+import { fileDigest, pattern, patternCommand, readExtent } from './harness/backing-file.ts';
 import { type Gateway, SUBSYSTEM } from './harness/gateway.ts';
 import { useLab } from './harness/lab.ts';
 import type { LinuxHost } from './harness/linux-host.ts';
@@ -49,7 +49,7 @@ describe.each(NAMESPACES)('$blockSize byte blocks', ({ nsid }) => {
       await host.sh(`umount /mnt/${type}`);
       await host.sh(`${check} /dev/${device}`);
       await host.sh(`sync; echo 3 >/proc/sys/vm/drop_caches`);
-      expect(await host.sha256(device)).toBe(await fileSha256(gateway.backingFile(nsid)));
+      expect(await host.digest(device)).toBe(await fileDigest(gateway.backingFile(nsid)));
     },
   );
 });
@@ -70,7 +70,7 @@ describe('raw bytes', () => {
     const device = await host.device(SUBSYSTEM, 3);
     expect(await host.sizeOf(device)).toBe(16 * MIB);
     await host.sh(`${patternCommand(16 * MIB)} | cmp - /dev/${device}`);
-    expect(await fileSha256(path)).toBe(await host.sha256(device));
+    expect(await fileDigest(path)).toBe(await host.digest(device));
   });
 
   it('left the kernel nothing to complain about', async () => {

@@ -1,6 +1,6 @@
 /** Namespaces that come, grow and go while a host is connected: the kernel hears of it by asynchronous event, nobody rescans. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fileSha256 } from './harness/backing-file.ts';
+import { fileDigest } from './harness/backing-file.ts';
 import { fio } from './harness/fio.ts';
 import { type Gateway, SUBSYSTEM } from './harness/gateway.ts';
 import { useLab } from './harness/lab.ts';
@@ -52,7 +52,7 @@ describe('a connected host', () => {
     );
     await running;
     await fio(host, device, { end: { rw: 'randwrite', bs: '16k', size: '16M', offset: '32M' } });
-    expect(await host.sha256(device)).toBe(await fileSha256(gateway.backingFile(7)));
+    expect(await host.digest(device)).toBe(await fileDigest(gateway.backingFile(7)));
   });
 
   it('sees it go, and keeps the others', async () => {

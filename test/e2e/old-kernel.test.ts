@@ -1,6 +1,6 @@
 /** The basics from a Linux 6.1 with nvme-cli 2.3: it ignores MAXH2CDATA, for one. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fileSha256 } from './harness/backing-file.ts';
+import { fileDigest } from './harness/backing-file.ts';
 import { fio } from './harness/fio.ts';
 import { type Gateway, SUBSYSTEM } from './harness/gateway.ts';
 import { useLab } from './harness/lab.ts';
@@ -57,7 +57,7 @@ describe('Linux 6.1', () => {
       small: { rw: 'randwrite', bs: '4k', size: '16M', io_size: '2M', offset: '16M', iodepth: 32 },
       large: { rw: 'write', bs: '1M', size: '16M', offset: '32M' },
     });
-    expect(await host.sha256(device)).toBe(await fileSha256(gateway.backingFile(1)));
+    expect(await host.digest(device)).toBe(await fileDigest(gateway.backingFile(1)));
   });
 
   it('keeps an ext4', async () => {

@@ -2,10 +2,10 @@
 import { open } from 'node:fs/promises';
 import { mustRun } from './command.ts';
 
-/** SHA-256 of the first `bytes` of a file (of all of it when absent), by coreutils. */
-export async function fileSha256(path: string, bytes?: number): Promise<string> {
+/** MD5 of the first `bytes` of a file (of all of it when absent), by coreutils, to compare with the one that the guest makes. */
+export async function fileDigest(path: string, bytes?: number): Promise<string> {
   const source = bytes === undefined ? `cat -- '${path}'` : `head -c ${bytes} -- '${path}'`;
-  return (await mustRun('bash', ['-c', `${source} | sha256sum`])).split(' ')[0];
+  return (await mustRun('bash', ['-c', `${source} | md5sum`])).split(' ')[0];
 }
 
 export async function readExtent(path: string, offset: number, length: number): Promise<Buffer> {

@@ -38,18 +38,22 @@ export class Gateway {
     this.#args = options.args ?? ['--no-demo'];
   }
 
+  /** Starts it, and does not wait. */
+  launch(): void {
+    const log = openSync(this.logFile, 'a');
+    const serve = ['serve', '--state-dir', this.#stateDir, '--address', '0.0.0.0', ...this.#args];
+    const [command, args] = this.#lab.inside(process.execPath, [PROGRAM, ...serve]);
+    this.#process = spawn(command, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+  }
+
   /** Starts it and waits until it takes hosts and commands; resolves with how long that took, in ms. */
   async start(): Promise<number> {
     const began = performance.now();
-    const log = openSync(this.logFile, 'a');
-    const serve = ['serve', '--state-dir', this.#stateDir, '--address', LAB_ADDRESSES[0], ...this.#args];
-    const [command, args] = this.#lab.inside(process.execPath, [PROGRAM, ...serve]);
-    const child = spawn(command, args, { stdio: ['ignore', log, log] });
-    closeSync(log);
-    this.#process = child;
+    this.launch();
     while (!(await this.#listens(5500, 8009))) {
-      if (child.exitCode !== null)
-        throw new Error(`the gateway ended with status ${child.exitCode}, see its log`);
+      const status = this.#process?.exitCode ?? null;
+      if (status !== null) throw new Error(`the gateway ended with status ${status}, see its log`);
       if (performance.now() - began > START_LIMIT_MS) throw new Error('the gateway does not listen');
       await sleep(50);
     }

@@ -13,6 +13,7 @@ import { mustRun } from './command.ts';
 import { Gateway, type GatewayOptions } from './gateway.ts';
 import { LinuxHost, type LinuxHostOptions } from './linux-host.ts';
 import { LINUX_HOST_TOOL, type Place } from './place.ts';
+import { TwoPathTarget } from './two-path-target.ts';
 
 /** $1 namespace, $2 folder. Waits until its stdin ends, then kills what lives in the namespace and removes both. */
 const REAPER = `
@@ -30,7 +31,8 @@ export class Lab implements Place {
   readonly namespace = `ag${process.pid}x${labsOfThisProcess++}`;
   #directory = '';
   #reaper: ChildProcess | null = null;
-  #gateways: Gateway[] = [];
+  #targets: { readonly logFile: string }[] = [];
+  #gatewayCount = 0;
   #hosts: LinuxHost[] = [];
 
   get directory(): string {
@@ -65,9 +67,16 @@ export class Lab implements Place {
 
   /** A gateway of its own state folder, not started yet. */
   gateway(options: GatewayOptions = {}): Gateway {
-    const gateway = new Gateway(this, this.#gateways.length, options);
-    this.#gateways.push(gateway);
+    const gateway = new Gateway(this, this.#gatewayCount++, options);
+    this.#targets.push(gateway);
     return gateway;
+  }
+
+  /** Two gateways in one process, one on each address; not started yet. */
+  twoPathTarget(sizeBytes: number): TwoPathTarget {
+    const target = new TwoPathTarget(this, sizeBytes);
+    this.#targets.push(target);
+    return target;
   }
 
   inside(command: string, args: readonly string[]): [string, string[]] {
@@ -77,7 +86,7 @@ export class Lab implements Place {
   /** What a reader of a failed test wants to see: the ends of the logs. */
   report(): string {
     const parts = [
-      ...this.#gateways.map((gateway) => gateway.logFile),
+      ...this.#targets.map((target) => target.logFile),
       ...this.#hosts.map((host) => host.consoleFile),
     ]
       .filter((file) => existsSync(file))
@@ -86,13 +95,17 @@ export class Lab implements Place {
   }
 }
 
-/** A lab for the tests of one file: opened before them, removed after; a failed test prints the ends of its logs. */
+/** A lab for the tests of one file: opened before them, removed after; when one failed the ends of its logs are printed. */
 export function useLab(): Lab {
   const lab = new Lab();
+  let failed = false;
   beforeAll(() => lab.open());
   afterEach(({ task }) => {
-    if (task.result?.state === 'fail') process.stderr.write(`${lab.report()}\n`);
+    if (task.result?.state === 'fail') failed = true;
   });
-  afterAll(() => lab.close());
+  afterAll(async (_context, suite) => {
+    if (failed || suite.result?.state === 'fail') process.stderr.write(`${lab.report()}\n`);
+    await lab.close();
+  });
   return lab;
 }
