@@ -1,5 +1,13 @@
 /** The gRPC server: the Gateway service, health checks and reflection on one port. */
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  setLogVerbosity,
+  status,
+} from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { systemTimers, type Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';

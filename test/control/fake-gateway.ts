@@ -16,22 +16,24 @@ import type {
 export const FAKE_UUID = '11111111-2222-4333-8444-555555555555';
 export const OTHER_NODE = 'node-2';
 
+const FRESH_INFO: GatewayInfo = {
+  version: '9.8.7',
+  name: 'gw-1',
+  group: '',
+  address: '192.0.2.1',
+  port: 5500,
+  hostname: 'node-1',
+  anaGroupId: 1,
+  maxSubsystems: 128,
+  maxNamespaces: 4096,
+  maxNamespacesPerSubsystem: 512,
+  maxHosts: 2048,
+  maxHostsPerSubsystem: 128,
+  initialized: true,
+};
+
 export class FakeGateway implements GatewayApi {
-  gatewayInfo: GatewayInfo = {
-    version: '9.8.7',
-    name: 'gw-1',
-    group: '',
-    address: '192.0.2.1',
-    port: 5500,
-    hostname: 'node-1',
-    anaGroupId: 1,
-    maxSubsystems: 128,
-    maxNamespaces: 4096,
-    maxNamespacesPerSubsystem: 512,
-    maxHosts: 2048,
-    maxHostsPerSubsystem: 128,
-    initialized: true,
-  };
+  gatewayInfo: GatewayInfo = { ...FRESH_INFO };
   connections: ConnectionInfo[] = [];
   level = 'info';
   /** The last spec given to addNamespace. */
@@ -42,6 +44,19 @@ export class FakeGateway implements GatewayApi {
   readonly #listeners: ListenerInfo[] = [];
   readonly #hosts = new Map<string, HostsInfo>();
   readonly #namespaces: NamespaceInfo[] = [];
+
+  /** As new. */
+  reset(): void {
+    this.gatewayInfo = { ...FRESH_INFO };
+    this.connections = [];
+    this.level = 'info';
+    this.lastNamespace = null;
+    this.broken = null;
+    this.#subsystems.clear();
+    this.#hosts.clear();
+    this.#listeners.length = 0;
+    this.#namespaces.length = 0;
+  }
 
   info(): GatewayInfo {
     return this.gatewayInfo;

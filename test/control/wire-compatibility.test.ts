@@ -2,7 +2,7 @@
  * What ceph-nvmeof's clients put on the wire is understood, and what they read off it is there. Field numbers are stated
  * here once more, from ceph-nvmeof's interface; the proto file is not used.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FAKE_UUID, fakeConnection } from './fake-gateway.ts';
 import { bytes, decode, int, message, messages, number, text } from './protobuf-bytes.ts';
 import { NQN, ServedGateway } from './rpc-client.ts';
@@ -10,10 +10,11 @@ import { NQN, ServedGateway } from './rpc-client.ts';
 const GIB = 2 ** 30;
 
 let served: ServedGateway;
-beforeEach(async () => {
+beforeAll(async () => {
   served = await ServedGateway.start();
 });
-afterEach(() => served.stop());
+beforeEach(() => served.gateway.reset());
+afterAll(() => served.stop());
 
 async function ask(rpc: string, ...fields: Buffer[]) {
   return decode(await served.callBytes(`/Gateway/${rpc}`, message(...fields)));
