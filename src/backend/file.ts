@@ -9,9 +9,10 @@ import type { HolePunch } from './hole-punch.ts';
 
 /**
  * UV_THREADPOOL_SIZE that file devices like: each thread holds one read, write or fdatasync, and libuv's four are
- * soon all in fdatasync. The composition root sets it before the first asynchronous file operation of the process.
+ * soon all in fdatasync; many more only contend while the page cache answers. It must be in the environment before
+ * Node loads its first ES module (that load starts the threads): a launcher or a CommonJS entry sets it.
  */
-export const RECOMMENDED_THREADPOOL_SIZE = 16;
+export const RECOMMENDED_THREADPOOL_SIZE = 8;
 
 export interface OpenFileOptions {
   path: string;

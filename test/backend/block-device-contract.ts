@@ -113,6 +113,42 @@ export function itIsABlockDevice(open: (sizeBytes: number) => Promise<BlockDevic
     });
   });
 
+  it('mixes writes and compare-and-writes without tearing a block or letting two swaps see the same zeroes', async () => {
+    const racer = fc.record({
+      block: fc.nat(11),
+      blocks: fc.integer({ min: 1, max: 5 }),
+      swaps: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(racer, { minLength: 10, maxLength: 60 }), (racers) =>
+        withDevice(async (device) => {
+          const statuses = await Promise.all(
+            racers.map(({ block, blocks, swaps }, i) => {
+              const data = Buffer.alloc(blocks * BLOCK, i + 1);
+              if (!swaps) return device.write(block * BLOCK, data, i % 9 === 0);
+              return device.compareAndWrite(block * BLOCK, Buffer.alloc(blocks * BLOCK), data);
+            }),
+          );
+          const winners = racers.map((_, i) => i).filter((i) => statuses[i] === BlockStatus.ok);
+          const bytes = await device.bytes(0, 16 * BLOCK);
+          for (let block = 0; block < 16; block += 1) {
+            const covering = winners.filter((i) => {
+              const { block: first, blocks } = racers[i]!;
+              return first <= block && block < first + blocks;
+            });
+            const content = bytes.subarray(block * BLOCK, (block + 1) * BLOCK);
+            expect(new Set(content).size).toBe(1);
+            if (covering.length === 0) expect(content[0]).toBe(0);
+            else expect(covering.map((i) => i + 1)).toContain(content[0]);
+            expect(covering.filter((i) => racers[i]!.swaps).length).toBeLessThan(2);
+          }
+          expect(statuses.filter((status, i) => !racers[i]!.swaps && status !== BlockStatus.ok)).toEqual([]);
+        }),
+      ),
+      { numRuns: runs },
+    );
+  });
+
   it('counts right when many increment one block with compare-and-write among other writes', async () => {
     await withDevice(async (device) => {
       const increment = async (): Promise<void> => {
