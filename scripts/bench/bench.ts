@@ -52,7 +52,9 @@ function jobOf(
     pid: server.pid,
     seconds: options.seconds,
     warmupMs: WARMUP_MS,
-    workingSetBytes: options.sizeMib * MIB,
+    // Sequential I/O goes through all of it.
+    workingSetBytes:
+      (load.workingSetMib ?? (load.sequential ? options.sizeMib : options.workingSetMib)) * MIB,
     ...{ write, operationBytes, depth, connections, sequential, digests, flowControl },
   };
 }
@@ -142,7 +144,7 @@ async function benchmark(options: Options): Promise<void> {
   }
   const load = loadavg()[0].toFixed(1);
   const where = `Node ${process.version}, ${cpus()[0]?.model}, ${cpus().length} CPUs, load ${load}`;
-  const how = `${options.rounds} rounds of ${options.seconds} s, medians${PINNED ? '' : '; NOT PINNED to CPUs'}`;
+  const how = `${options.rounds} rounds of ${options.seconds} s, medians; random I/O within ${options.workingSetMib} MiB${PINNED ? '' : '; NOT PINNED to CPUs'}`;
   remark(`${where}\n${how}`);
   const results: CaseResult[] = [];
   if (!options.json) say(header());

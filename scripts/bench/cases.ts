@@ -10,6 +10,8 @@ export interface LoadCase {
   digests: boolean;
   /** SQ flow control on, so that each read needs a response capsule too: what a Linux host does unless told otherwise. */
   flowControl: boolean;
+  /** The part of the namespace that is worked on; undefined: the option's, small enough for a CPU's caches to hold much of it. */
+  workingSetMib?: number;
   /** What the CPU per command is compared with: the floor, or the gateway under the same load without digests. */
   against: 'floor' | 'plain';
   /** Most CPU per command, as a multiple of what it is compared with. */
@@ -21,6 +23,9 @@ export const IDLE_CASE = 'idle';
 export const IDLE_CONNECTIONS = 100;
 /** Share of one core. */
 export const IDLE_GOAL = 0.01;
+
+/** Far more than caches hold: each 4 KiB then costs its way from memory too, which is the machine's and not the gateway's. */
+const WIDE_MIB = 256;
 
 /** The goals of CPU per command hold where batches are what they are under real load. */
 const GOAL_SHAPE = { depth: 32, connections: 4 };
@@ -57,6 +62,10 @@ export function allCases(): LoadCase[] {
   }
   const plain = random(false, depth, connections);
   cases.push({ ...plain, name: `${plain.name}-flow-control`, flowControl: true });
+  for (const write of [false, true]) {
+    const narrow = random(write, depth, connections);
+    cases.push({ ...narrow, name: `${narrow.name}-wide`, workingSetMib: WIDE_MIB });
+  }
   return cases;
 }
 

@@ -10,6 +10,7 @@ Measures the gateway (dist/, memory namespace) and, in alternation, the floor: a
   --list           list the cases and end
   --json           print the results as JSON
   --size MIB       size of the namespace (default 256)
+  --working-set M  part of it that random I/O goes to, MiB (default 16; the cases "-wide" use 256)
   --node-flags F   flags for both servers, e.g. "--max-semi-space-size=32"
   --profile        profile the gateway instead: where its CPU time goes, for each case of --only (default read and write, QD 32 x 4)
   --top N          functions shown by --profile (default 40)
@@ -27,6 +28,7 @@ export interface Options {
   list: boolean;
   json: boolean;
   sizeMib: number;
+  workingSetMib: number;
   nodeFlags: string[];
   profile: boolean;
   top: number;
@@ -49,6 +51,7 @@ export function parseOptions(argv: string[]): Options | 'help' {
       list: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       size: { type: 'string', default: '256' },
+      'working-set': { type: 'string', default: '16' },
       'node-flags': { type: 'string', default: '' },
       profile: { type: 'boolean', default: false },
       top: { type: 'string', default: '40' },
@@ -63,7 +66,7 @@ export function parseOptions(argv: string[]): Options | 'help' {
     },
   });
   if (values.help) return 'help';
-  const number = (name: 'seconds' | 'rounds' | 'size' | 'top' | 'port' | 'nsid'): number => {
+  const number = (name: 'seconds' | 'rounds' | 'size' | 'working-set' | 'top' | 'port' | 'nsid'): number => {
     const value = Number(values[name]);
     if (!(value > 0)) throw new Error(`--${name} ${values[name]} is not a positive number`);
     return value;
@@ -76,6 +79,7 @@ export function parseOptions(argv: string[]): Options | 'help' {
     list: values.list,
     json: values.json,
     sizeMib: number('size'),
+    workingSetMib: number('working-set'),
     nodeFlags: values['node-flags'].split(' ').filter((flag) => flag !== ''),
     profile: values.profile,
     top: number('top'),
