@@ -98,13 +98,15 @@ export class Lab implements Place {
 /** A lab for the tests of one file: opened before them, removed after; when one failed the ends of its logs are printed. */
 export function useLab(): Lab {
   const lab = new Lab();
+  let ran = false; // a failed beforeAll leaves no test that could say so
   let failed = false;
   beforeAll(() => lab.open());
   afterEach(({ task }) => {
+    ran = true;
     if (task.result?.state === 'fail') failed = true;
   });
-  afterAll(async (_context, suite) => {
-    if (failed || suite.result?.state === 'fail') process.stderr.write(`${lab.report()}\n`);
+  afterAll(async () => {
+    if (failed || !ran) process.stderr.write(`${lab.report()}\n`);
     await lab.close();
   });
   return lab;
