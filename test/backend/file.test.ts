@@ -263,6 +263,30 @@ describe('FileDevice and the medium', () => {
     await device.close();
   });
 
+  it('cuts the file only when no change past the new end is under way', async () => {
+    const unanswered: ((punched: boolean) => void)[] = [];
+    const holePunch: HolePunch = { punch: (_fd, _offset, _length, done) => unanswered.push(done) };
+    const file = newPath();
+    const opened = await openFileDevice({
+      path: file,
+      create: true,
+      sizeBytes: 4 * MIB,
+      readOnly: false,
+      holePunch,
+    });
+    const device = new PromisedDevice(opened);
+    const discarded = device.discard(2 * MIB, MIB);
+    const resized = opened.resize(MIB);
+    for (let i = 0; i < 10; i += 1) await device.write(0, Buffer.alloc(512), true); // ten turns of the thread pool
+    expect(fs.statSync(file).size).toBe(4 * MIB);
+    expect(opened.sizeBytes).toBe(MIB);
+    unanswered[0]!(false); // zeroes are written there now
+    expect(await discarded).toBe(BlockStatus.ok);
+    await resized;
+    expect(fs.statSync(file).size).toBe(MIB);
+    await opened.close();
+  });
+
   it('runs resizes in the order they were asked for', async () => {
     const device = await open(MIB);
     await Promise.all([
