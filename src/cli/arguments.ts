@@ -56,10 +56,7 @@ export class CommandArguments {
     return list;
   }
 
-  /** @throws UsageError when it is given more than once */
   flag(option: string): boolean {
-    const value = this.#values[option];
-    if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
-    return value === true;
+    return this.#values[option] === true;
   }
 }

@@ -7,6 +7,7 @@ import { type Command, type CommandOptions, type Example, isNoun, type Noun, typ
 import { commands } from './commands/registry.ts';
 import { MAX_PORT } from './commands/shared-options.ts';
 import { complaint, helpCommand } from './complaint.ts';
+import { completions } from './completions.ts';
 import {
   FORMATS,
   type Format,
@@ -21,6 +22,8 @@ import { Session } from './session.ts';
 
 const PROGRAM = 'anagate';
 const USAGE_STATUS = 2;
+/** With this, the program's name and the words typed so far, the completion script asks what may come next. */
+const COMPLETIONS = '--get-yargs-completions';
 const HELP_COLUMNS = 110;
 const MAX_TIMEOUT_S = 3600;
 
@@ -37,12 +40,14 @@ export interface CliEnvironment {
 /** Options that every command to a gateway has. */
 export const GLOBAL_OPTIONS: CommandOptions = {
   format: {
+    type: 'string',
     choices: FORMATS,
     default: 'text',
     requiresArg: true,
     describe: 'text: tables for people; plain: bare columns; json, yaml: the whole answer, for programs',
   },
   output: {
+    type: 'string',
     choices: OUTPUTS,
     default: 'stdio',
     requiresArg: true,
@@ -65,6 +70,7 @@ export const GLOBAL_OPTIONS: CommandOptions = {
     describe: 'Seconds to wait for an answer',
   },
   'log-level': {
+    type: 'string',
     choices: LOG_LEVELS,
     default: 'info',
     requiresArg: true,
@@ -96,6 +102,13 @@ export async function runCommandLine(argv: readonly string[], environment: CliEn
     exitStatus = await runVerb(verb, values, environment);
   };
   const parser = buildParser(argv, environment, run);
+  if (argv[0] === COMPLETIONS) {
+    const words = argv.slice(2);
+    environment.streams.out(
+      completions(words, commands, GLOBAL_OPTIONS, ownCommandNames(environment)).join('\n'),
+    );
+    return exitStatus;
+  }
   try {
     await parser.parseAsync([...argv], {}, (_error: unknown, _argv: unknown, output: string) => {
       if (output !== '') environment.streams.out(output);
@@ -225,13 +238,13 @@ async function runVerb(
 }
 
 function connect(args: CommandArguments, env: CliEnvironment['env']): GatewayClient {
-  const address = args.optionalText('server-address') ?? (env['CEPH_NVMEOF_SERVER_ADDRESS'] || 'localhost');
+  const address = args.optionalText('server-address') ?? (env.CEPH_NVMEOF_SERVER_ADDRESS || 'localhost');
   const port = args.optionalInteger('server-port', 1, MAX_PORT) ?? portFrom(env);
   return new GatewayClient(address, port, args.integer('timeout', 1, MAX_TIMEOUT_S) * 1000);
 }
 
 function portFrom(env: CliEnvironment['env']): number {
-  const text = env['CEPH_NVMEOF_SERVER_PORT'] || '5500';
+  const text = env.CEPH_NVMEOF_SERVER_PORT || '5500';
   const port = /^\d+$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= MAX_PORT) return port;
   throw new UsageError(`CEPH_NVMEOF_SERVER_PORT is "${text}", which is not a TCP port`);

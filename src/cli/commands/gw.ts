@@ -88,6 +88,7 @@ const setLogLevel: Verb = {
   options: {
     level: {
       alias: 'l',
+      type: 'string',
       choices: [...LOG_LEVELS, ...LOG_LEVELS.map((level) => level.toUpperCase())],
       demandOption: true,
       requiresArg: true,

@@ -13,6 +13,7 @@ const ADDRESS_OPTIONS: CommandOptions = {
   traddr: { alias: 'a', type: 'string', demandOption: true, requiresArg: true, describe: 'IP address' },
   adrfam: {
     alias: 'f',
+    type: 'string',
     choices: ['ipv4', 'ipv6', 'IPV4', 'IPV6'],
     requiresArg: true,
     describe: 'Address family (default: that of the address)',

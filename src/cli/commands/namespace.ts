@@ -23,6 +23,7 @@ const add: Verb = {
       describe: 'UUID that hosts see (default: a random one)',
     },
     backend: {
+      type: 'string',
       choices: ['rbd', 'file', 'memory'],
       default: 'rbd',
       requiresArg: true,
@@ -47,6 +48,7 @@ const add: Verb = {
     },
     'block-size': {
       alias: 's',
+      type: 'string',
       choices: ['512', '4096'],
       requiresArg: true,
       describe: 'Bytes of a logical block (default: 512)',

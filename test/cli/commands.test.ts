@@ -1,0 +1,368 @@
+/** Each verb over a real gRPC server: what it asks, what it prints, what it exits with. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FAKE_UUID, fakeConnection, OTHER_NODE } from '../control/fake-gateway.ts';
+import { NQN, ServedGateway } from '../control/rpc-client.ts';
+import { type CliResult, runCli } from './run-cli.ts';
+
+const GIB = 2 ** 30;
+const HOST = 'nqn.2026-11.test:host';
+
+let served: ServedGateway;
+beforeAll(async () => {
+  served = await ServedGateway.start();
+});
+beforeEach(() => served.gateway.reset());
+afterAll(() => served.stop());
+
+function cli(line: string): Promise<CliResult> {
+  return runCli(line, {
+    CEPH_NVMEOF_SERVER_ADDRESS: '127.0.0.1',
+    CEPH_NVMEOF_SERVER_PORT: `${served.server.port}`,
+  });
+}
+
+/** Words of the only data row of a plain table. */
+async function plainRow(line: string): Promise<string[]> {
+  const { out } = await cli(`${line} --format plain`);
+  return (out.split('\n').at(-1) ?? '')
+    .split(/ {2,}/)
+    .map((cell) => cell.trim())
+    .filter((cell) => cell !== '');
+}
+
+describe('subsystem', () => {
+  it('add', async () => {
+    expect(await cli(`subsystem add -n ${NQN} -s SER -m 12`)).toEqual({
+      status: 0,
+      out: `Adding subsystem ${NQN}: Successful`,
+      err: '',
+    });
+    expect(served.gateway.listSubsystems()).toMatchObject([{ nqn: NQN, serial: 'SER', maxNamespaces: 12 }]);
+  });
+
+  it('add says the NQN that it got from the group, unless told not to append it', async () => {
+    served.gateway.gatewayInfo.group = 'g1';
+    expect((await cli(`subsystem add --subsystem ${NQN}`)).out).toBe(
+      `Adding subsystem ${NQN}.g1: Successful`,
+    );
+    expect((await cli(`subsystem add -n ${NQN} --no-group-append`)).out).toBe(
+      `Adding subsystem ${NQN}: Successful`,
+    );
+  });
+
+  it('add of one that exists: the reason on standard error, EEXIST', async () => {
+    await served.addSubsystem();
+    expect(await cli(`subsystem add -n ${NQN}`)).toEqual({
+      status: 17,
+      out: '',
+      err: `Failure adding subsystem ${NQN}: ${NQN} exists already`,
+    });
+  });
+
+  it('del, with force only when there are namespaces', async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+    const refused = await cli(`subsystem del -n ${NQN} --i-am-sure`);
+    expect(refused.status).toBe(16);
+    expect(refused.err).toContain('use force');
+    const done = await cli(`subsystem del -n ${NQN} --force`);
+    expect(done).toEqual({ status: 0, out: `Deleting subsystem ${NQN}: Successful`, err: '' });
+  });
+
+  it('list', async () => {
+    expect((await cli('subsystem list')).out).toBe('No subsystems');
+    expect((await cli(`subsystem list -n ${NQN}`)).out).toBe(`No subsystem ${NQN}`);
+    expect((await cli('subsystem list -s X')).out).toBe('No subsystem with serial number X');
+    await served.addSubsystem();
+    expect((await cli(`subsystem list -n ${NQN} -s AG0001`)).out).toMatch(
+      new RegExp(`^Subsystem ${NQN} with serial number AG0001:\n╒`),
+    );
+    expect(await plainRow('subsystem list')).toEqual([NQN, 'AG0001', '1-2040', '0', '4096', 'No']);
+  });
+});
+
+describe('listener', () => {
+  beforeEach(() => served.addSubsystem());
+
+  it("add, at the asked gateway's own host when none is named", async () => {
+    expect(await cli(`listener add -n ${NQN} -a 192.0.2.1`)).toMatchObject({
+      status: 0,
+      out: `Adding ${NQN} listener at 192.0.2.1: Successful`,
+    });
+    const ipv6 = await cli(`listener add -n ${NQN} -t node-1 -a 2001:db8::1 -s 4421 -f IPV6 -y`);
+    expect(ipv6.out).toBe(`Adding ${NQN} listener at [2001:db8::1]:4421: Successful`);
+    expect(served.gateway.listListeners(NQN)).toMatchObject([
+      { hostName: 'node-1', traddr: '192.0.2.1', adrfam: 'ipv4', trsvcid: 4420 },
+      { hostName: 'node-1', traddr: '2001:db8::1', adrfam: 'ipv6', trsvcid: 4421 },
+    ]);
+  });
+
+  it("add of another node's: success with a remark, in documents with status 0", async () => {
+    expect(await cli(`listener add -n ${NQN} -t ${OTHER_NODE} -a 192.0.2.1 -s 4420`)).toEqual({
+      status: 0,
+      out: '',
+      err: `Adding ${NQN} listener at 192.0.2.1:4420: listener will only be active when appropriate gateway is up`,
+    });
+    const json = await cli(`listener add -n ${NQN} -t ${OTHER_NODE} -a 192.0.2.2 --format json`);
+    expect(json.status).toBe(0);
+    expect(JSON.parse(json.out)).toMatchObject({ status: 0 });
+  });
+
+  it('add refused by the gateway', async () => {
+    const { status, err } = await cli(
+      `listener add -n ${NQN} -t ${OTHER_NODE} -a 192.0.2.1 --verify-host-name`,
+    );
+    expect(status).toBe(22);
+    expect(err).toMatch(
+      `Failure adding ${NQN} listener at 192.0.2.1: host name "${OTHER_NODE}" is not that of this gateway`,
+    );
+  });
+
+  it('del', async () => {
+    await cli(`listener add -n ${NQN} -a 192.0.2.1`);
+    expect((await cli(`listener del -n ${NQN} -t x -a 192.0.2.1 -s 4420`)).status).toBe(2);
+    expect(await cli(`listener del -n ${NQN} -t * -a 192.0.2.1 -s 4420`)).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('needs --force'),
+    });
+    expect((await cli(`listener del -n ${NQN} -t * -a 192.0.2.1 -s 4420 --force`)).out).toBe(
+      `Deleting listener 192.0.2.1:4420 from ${NQN} for all hosts: Successful`,
+    );
+    await cli(`listener add -n ${NQN} -a 192.0.2.1`);
+    expect((await cli(`listener del -n ${NQN} -a 192.0.2.1 -s 4420`)).out).toBe(
+      `Deleting listener 192.0.2.1:4420 from ${NQN}: Successful`,
+    );
+  });
+
+  it('list', async () => {
+    expect((await cli(`listener list -n ${NQN}`)).out).toBe(`No listeners for ${NQN}`);
+    await cli(`listener add -n ${NQN} -a 2001:db8::1`);
+    expect(await plainRow(`listener list -n ${NQN}`)).toEqual([
+      'node-1',
+      'TCP',
+      'IPv6',
+      '[2001:db8::1]:4420',
+      'Yes',
+    ]);
+    expect(await cli('listener list -n nqn.x')).toMatchObject({ status: 2, out: '' });
+  });
+});
+
+describe('host', () => {
+  beforeEach(() => served.addSubsystem());
+
+  it('add, several and any', async () => {
+    expect(await cli(`host add -n ${NQN} -t ${HOST}1 ${HOST}2 *`)).toEqual({
+      status: 0,
+      out:
+        `Adding host ${HOST}1 to ${NQN}: Successful\nAdding host ${HOST}2 to ${NQN}: Successful\n` +
+        `Allowing open host access to ${NQN}: Successful`,
+      err: '',
+    });
+    expect(served.gateway.listHosts(NQN)).toMatchObject({
+      allowAnyHost: true,
+      hosts: [`${HOST}1`, `${HOST}2`],
+    });
+  });
+
+  it('add goes on after a failure and exits with the first', async () => {
+    await served.gateway.addHost(NQN, HOST);
+    const { status, out, err } = await cli(`host add -n ${NQN} --host-nqn ${HOST} ${HOST}2`);
+    expect(status).toBe(17);
+    expect(out).toBe(`Adding host ${HOST}2 to ${NQN}: Successful`);
+    expect(err).toBe(`Failure adding host ${HOST} to ${NQN}: ${HOST} is allowed already`);
+  });
+
+  it('del', async () => {
+    await cli(`host add -n ${NQN} -t ${HOST} *`);
+    expect((await cli(`host del -n ${NQN} -t ${HOST} --force`)).out).toBe(
+      `Removing host ${HOST} access from ${NQN}: Successful`,
+    );
+    expect((await cli(`host del -n ${NQN} -t *`)).out).toBe(
+      `Disabling open host access to ${NQN}: Successful`,
+    );
+    expect(await cli(`host del -n ${NQN} -t ${HOST}`)).toMatchObject({ status: 2, out: '' });
+  });
+
+  it('list', async () => {
+    expect((await cli(`host list -n ${NQN}`)).out).toBe(`No hosts are allowed to access ${NQN}`);
+    await cli(`host add -n ${NQN} -t ${HOST} *`);
+    expect((await cli(`host list -n ${NQN} --format plain`)).out).toBe(
+      `Hosts allowed to access ${NQN}:\nHost NQN\nAny host\n${HOST}`,
+    );
+  });
+});
+
+describe('namespace', () => {
+  beforeEach(() => served.addSubsystem());
+
+  it('add of a file, made with --size, taken as it is without', async () => {
+    const made = await cli(
+      `namespace add -n ${NQN} --backend file --path /srv/d --size 10G --nsid 3 -u ${FAKE_UUID}`,
+    );
+    expect(made).toEqual({ status: 0, out: `Adding namespace 3 to ${NQN}: Successful`, err: '' });
+    expect(served.gateway.lastNamespace).toEqual({
+      nqn: NQN,
+      nsid: 3,
+      uuid: FAKE_UUID,
+      backend: { type: 'file', path: '/srv/d', create: true },
+      sizeBytes: 10 * GIB,
+      blockSize: 512,
+    });
+    await cli(`ns add -n ${NQN} --backend file --path /srv/d --force`);
+    expect(served.gateway.lastNamespace).toMatchObject({ backend: { create: false }, force: true });
+  });
+
+  it('add of memory and of an RBD image', async () => {
+    await cli(`ns add -n ${NQN} --backend memory --size 512 -s 4096 -l 2 --read-only`);
+    expect(served.gateway.lastNamespace).toEqual({
+      nqn: NQN,
+      backend: { type: 'memory' },
+      sizeBytes: GIB / 2,
+      blockSize: 4096,
+      anaGroupId: 2,
+      readOnly: true,
+    });
+    await cli(`ns add -n ${NQN} -p pool -i image`);
+    expect(served.gateway.lastNamespace?.backend).toEqual({ type: 'rbd', pool: 'pool', image: 'image' });
+    await cli(`ns add -n ${NQN} --rbd-pool pool --rbd-image image -c --size 1T`);
+    expect(served.gateway.lastNamespace?.sizeBytes).toBe(1024 * GIB);
+  });
+
+  it.each([
+    ['--backend file --size 1G', '--backend file needs --path'],
+    ['--backend file --path disk.img', '--path must be absolute'],
+    ['--backend memory', '--backend memory needs --size'],
+    ['--backend memory --size 1G --path /d', '--path is for --backend file'],
+    ['--backend memory --size 1G -p pool', '--rbd-pool is for --backend rbd'],
+    ['-p pool', '--rbd-image is missing'],
+    ['-p pool -i image --size 1G', 'add --rbd-create-image'],
+    ['-p pool -i image -c', '--rbd-create-image needs --size'],
+    ['--backend memory --size 100K', 'not a multiple of 1 MiB'],
+    ['--backend memory --size 1G --nsid 0', '--nsid must be a whole number from 1 to 4294967294, not "0"'],
+    ['--backend memory --size 1G --nsid 1.5', '--nsid must be a whole number'],
+    ['--backend memory --size 1G -s 1024', 'block-size cannot be "1024"; use 512, 4096'],
+  ])('add %s is a usage error', async (options, message) => {
+    const { status, out, err } = await cli(`ns add -n ${NQN} ${options}`);
+    expect([status, out]).toEqual([2, '']);
+    expect(err).toContain(message);
+    expect(served.gateway.lastNamespace).toBeNull();
+  });
+
+  it('add refused by the gateway', async () => {
+    await cli(`ns add -n ${NQN} --backend memory --size 1G --nsid 4`);
+    expect(await cli(`ns add -n ${NQN} --backend memory --size 1G --nsid 4`)).toEqual({
+      status: 17,
+      out: '',
+      err: `Failure adding namespace 4 to ${NQN}: namespace 4 exists already`,
+    });
+  });
+
+  it('resize, change_load_balancing_group, del', async () => {
+    await cli(`ns add -n ${NQN} --backend memory --size 1G`);
+    expect((await cli(`ns resize -n ${NQN} --nsid 1 --size 1536M`)).out).toBe(
+      `Resizing namespace 1 in ${NQN} to 1.5 GiB: Successful`,
+    );
+    expect((await cli(`ns change_load_balancing_group -n ${NQN} --nsid 1 -l 5`)).out).toBe(
+      `Changing load balancing group of namespace 1 in ${NQN} to 5: Successful`,
+    );
+    expect(served.gateway.listNamespaces()).toMatchObject([{ sizeBytes: 1.5 * GIB, anaGroupId: 5 }]);
+    expect((await cli(`ns del -n ${NQN} --nsid 1 --i-am-sure`)).out).toBe(
+      `Deleting namespace 1 from ${NQN}: Successful`,
+    );
+    for (const verb of ['resize --size 2G', 'change_load_balancing_group -l 1', 'del']) {
+      const { status, err } = await cli(`ns ${verb} -n ${NQN} --nsid 1`);
+      expect(status).toBe(19);
+      expect(err).toMatch(/^Failure .*: .* has no namespace 1$/);
+    }
+  });
+
+  it('list', async () => {
+    expect((await cli('ns list')).out).toBe('No namespaces in all subsystems');
+    await cli(`ns add -n ${NQN} --backend file --path /srv/d --size 10G`);
+    expect(await plainRow(`namespace list -n ${NQN}`)).toEqual([
+      '1',
+      'file',
+      '/srv/d',
+      '10 GiB',
+      '512 Bytes',
+      FAKE_UUID,
+      '1',
+      'read write',
+    ]);
+    expect((await plainRow('ns list'))[0]).toBe(NQN);
+    expect((await cli(`ns list -n ${NQN} --nsid 7`)).out).toBe(`No namespace 7 in subsystem ${NQN}`);
+    expect((await cli(`ns list -n ${NQN} -u ${FAKE_UUID}`)).out).toMatch(
+      `Namespace with UUID ${FAKE_UUID} in subsystem`,
+    );
+    expect(await cli('ns list -n nqn.x')).toMatchObject({ status: 2, out: '' });
+  });
+});
+
+describe('connection', () => {
+  it('list, of one subsystem or of all', async () => {
+    await served.addSubsystem();
+    expect((await cli('connection list')).out).toBe('No connections for all subsystems');
+    served.gateway.connections = [fakeConnection()];
+    expect(await plainRow(`connection list -n ${NQN}`)).toEqual([HOST, '192.0.2.77:54321', 'Yes', '5', '17']);
+    served.gateway.connections = [fakeConnection({ connected: false, keepAliveTimeout: true })];
+    expect(await plainRow('connection list')).toEqual([
+      NQN,
+      HOST,
+      '<n/a>',
+      'No (keep-alive timeout)',
+      '<n/a>',
+      '<n/a>',
+    ]);
+  });
+});
+
+describe('gw', () => {
+  it('info', async () => {
+    const { status, out } = await cli('gw info');
+    expect(status).toBe(0);
+    expect(out).toContain("CLI's version: 0.1.0\nGateway's version: 9.8.7\n");
+    expect(out).toContain(
+      "Gateway's name: gw-1\nGateway's host name: node-1\nGateway's load balancing group: 1\n",
+    );
+    expect(out).not.toContain("Gateway's group");
+    expect(out).toContain('Gateway is ready: yes');
+  });
+
+  it('version', async () => {
+    expect((await cli('gateway version')).out).toBe("Gateway's version: 9.8.7");
+    expect(JSON.parse((await cli('gw version --format json')).out)).toEqual({
+      status: 0,
+      error_message: 'Success',
+      version: '9.8.7',
+    });
+  });
+
+  it('get_log_level and set_log_level', async () => {
+    expect((await cli('gw set_log_level -l WARNING')).out).toBe(
+      'Set gateway log level to "warning": Successful',
+    );
+    expect(served.gateway.level).toBe('warn');
+    expect((await cli('gw get_log_level')).out).toBe('Gateway log level is "warning"');
+    expect((await cli('gw set_log_level --level loud')).status).toBe(2);
+  });
+
+  it('listener_info', async () => {
+    await served.addSubsystem();
+    expect((await cli(`gw listener_info -n ${NQN}`)).out).toBe(
+      `No active listeners for ${NQN} on this gateway`,
+    );
+    await cli(`listener add -n ${NQN} -a 192.0.2.1`);
+    expect(await plainRow(`gw listener_info -n ${NQN}`)).toEqual(['192.0.2.1:4420', '1: optimized']);
+  });
+});
+
+describe('version', () => {
+  it('needs no gateway', async () => {
+    expect(await runCli('version --server-address 127.0.0.1 --server-port 1')).toEqual({
+      status: 0,
+      out: 'CLI version: 0.1.0',
+      err: '',
+    });
+  });
+});
