@@ -13,7 +13,7 @@ import {
 import { ConnectRefused, DISCOVERY_NQN, freshHost, HostController } from '../initiator/controller.ts';
 import { type Completion, HostQueue } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './support.ts';
+import { expectStatus, withHost, within } from './support.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
 let world: World;
@@ -317,11 +317,37 @@ describe('the end of an association', () => {
     const host = await HostController.connect({ ...world.a, subnqn: world.subnqn, ioQueues: 2 });
     host.io[1].connection.reset();
     const survivors = [host.admin, host.io[0]];
-    if (!EXTERNAL) await Promise.all(survivors.map((queue) => queue.connection.ended));
+    // At once, or after a grace in which an orderly host would write CC.
+    if (!EXTERNAL)
+      await within(
+        'the end of the association',
+        Promise.all(survivors.map((queue) => queue.connection.ended)),
+        6000,
+      );
     await host.drop();
     await withHost(world, { hostnqn: host.options.hostnqn, hostid: host.options.hostid }, async (again) => {
       expectStatus(await again.flush(1), Status.success);
     });
+  });
+
+  it('a host that closes its I/O queues first, as Linux does, can still shut down', async () => {
+    const host = await HostController.connect({ ...world.a, subnqn: world.subnqn, ioQueues: 4 });
+    for (const queue of host.io) queue.connection.halfClose();
+    await Promise.all(host.io.map((queue) => queue.connection.ended));
+    await host.setCc(0x00464001);
+    await host.waitCsts((csts) => ((csts >> 2) & 3) === 2, 'CSTS.SHST');
+    await host.drop();
+  });
+
+  it('and can reset its controller the same way', async () => {
+    const host = await HostController.connect({ ...world.a, subnqn: world.subnqn, ioQueues: 4 });
+    await Promise.all(host.io.splice(0).map((queue) => queue.close()));
+    await host.setCc(0x00460060);
+    await host.waitCsts((csts) => (csts & 1) === 0, 'CSTS.RDY 0');
+    await host.enable();
+    await host.startIo();
+    expectStatus(await host.flush(1), Status.success);
+    await host.drop();
   });
 
   it.skipIf(EXTERNAL)('Disconnect ends one I/O queue and nothing else', async () => {

@@ -275,7 +275,7 @@ describe('descriptors and command set pages', () => {
       expectStatus(independent, Status.success);
       const page = await host.identifyNamespace(NS512);
       expect(independent.data[1] & 1, 'NMIC').toBe(page.nmic & 1);
-      expect(independent.data.readUInt32LE(8), 'ANAGRPID').toBe(page.anagrpid);
+      expect(independent.data.readUInt32LE(4), 'ANAGRPID').toBe(page.anagrpid);
       expect(independent.data[14] & 1, 'NSTAT: ready').toBe(1);
       const allocated = await host.identify({ cns: 0x11, nsid: NS512 });
       expectStatus(allocated, Status.success);
