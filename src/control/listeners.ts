@@ -1,16 +1,16 @@
 /** The listener RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type { GatewayApi, ListenerInfo as Listener } from '../gateway/gateway-api.ts';
+import type { GatewayApi, ListenerInfo as Listener, ListenerSpec } from '../gateway/gateway-api.ts';
 import { answer, answerDone, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
-import type { GatewayListenerInfo, ListenerInfo } from './gateway-types.ts';
+import type { GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
 
 export function listenerRpcs(
   gateway: GatewayApi,
 ): RpcHandlers<'create_listener' | 'delete_listener' | 'list_listeners' | 'show_gateway_listeners_info'> {
   return {
     create_listener: (request) =>
-      answerDone(`Failure adding ${request.nqn} listener at ${addressText(request)}`, async () => {
+      answer(`Failure adding ${request.nqn} listener at ${addressText(request)}`, {}, async () => {
         refuseFeatures(request, { secure: 'TLS is' });
         const info = gateway.info();
         const spec = toListenerSpec(request, info);
@@ -20,7 +20,7 @@ export function listenerRpcs(
             `host name "${spec.hostName}" is not that of this gateway, "${info.hostname}"`,
           );
         }
-        await gateway.addListener(spec);
+        return addListener(gateway, spec);
       }),
 
     delete_listener: (request) =>
@@ -57,6 +57,17 @@ export function listenerRpcs(
       }));
     },
   };
+}
+
+/** That another node's gateway will listen is said with a status, as in ceph-nvmeof, but is no failure: it is stored. */
+async function addListener(gateway: GatewayApi, spec: ListenerSpec): Promise<Partial<ReqStatus>> {
+  try {
+    await gateway.addListener(spec);
+    return {};
+  } catch (error) {
+    if (!(error instanceof AnagateError && error.code === 'LISTENER_REMOTE')) throw error;
+    return { status: error.errno, error_message: error.message };
+  }
 }
 
 function addressText(request: { traddr: string; trsvcid?: number }): string {

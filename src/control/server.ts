@@ -10,6 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { systemTimers, type Timers } from '../base/clock.ts';
+import { ERROR_ERRNO } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
 import { GrpcFailure, type RpcHandlers } from './answer.ts';
@@ -104,7 +105,8 @@ async function serve(rpc: RpcName, handler: AnyHandler, call: UnaryCall, log: Lo
   try {
     const body = await handler(call.request);
     const { status: errno = 0, error_message: reason } = body as { status?: number; error_message?: string };
-    if (errno !== 0) log.warn({ ...fields, errno, reason }, 'RPC refused');
+    if (errno !== 0 && errno !== ERROR_ERRNO.LISTENER_REMOTE)
+      log.warn({ ...fields, errno, reason }, 'RPC refused');
     else if (readsOnly(rpc)) log.debug(fields, 'RPC done');
     else log.info(fields, 'RPC done');
     return body;

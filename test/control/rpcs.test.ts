@@ -134,7 +134,10 @@ describe('listeners', () => {
   });
 
   it("stores another node's listener and says EREMOTE", async () => {
-    expect(await create({ host_name: OTHER_NODE })).toMatchObject({ status: EREMOTE });
+    expect(await create({ host_name: OTHER_NODE })).toEqual({
+      status: EREMOTE,
+      error_message: `the gateway on ${OTHER_NODE} will listen`,
+    });
     const { listeners } = await served.call('list_listeners', { subsystem: NQN });
     expect(listeners).toMatchObject([{ host_name: OTHER_NODE, active: false }]);
   });

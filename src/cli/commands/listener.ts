@@ -1,11 +1,9 @@
 /** `anagate listener ...` */
+import { ERROR_ERRNO } from '../../base/errors.ts';
 import type { ListenerInfo } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { CommandOptions, Noun, Verb } from '../command.ts';
 import { MAX_PORT, REQUIRED_SUBSYSTEM } from './shared-options.ts';
-
-/** ceph-nvmeof's status for "stored, but another node's gateway listens". */
-const EREMOTE = 66;
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
 
@@ -55,7 +53,7 @@ const add: Verb = {
     };
     const what = `${nqn} listener at ${addressText(address)}`;
     const answer = await session.call('create_listener', request, `Failure adding ${what}`);
-    if (answer.status !== EREMOTE) {
+    if (answer.status !== ERROR_ERRNO.LISTENER_REMOTE) {
       return session.report('req_status', answer, () => `Adding ${what}: Successful`);
     }
     if (session.output.isDocument) return session.report('req_status', { ...answer, status: 0 }, () => '');
