@@ -181,13 +181,14 @@ async function profile(options: Options): Promise<void> {
     const to = from + options.seconds * 1e6;
     await stop(gateway.child);
     gateway.clean();
-    const { busyUs, idleUs, functions, files } = summarize(readProfile(folder), from, to);
-    const busy = (busyUs / (busyUs + idleUs)) * 100;
+    const { busyUs, functions, files } = summarize(readProfile(folder), from, to);
+    const [iops, cpu, inV8] = [result.commands / result.seconds, cpuUs(result), busyUs / result.commands];
     say(
-      `\n${load.name}: ${(result.commands / result.seconds).toFixed(0)} IOPS, ${cpuUs(result).toFixed(2)} us of CPU per command under the profiler, busy ${busy.toFixed(0)} %`,
+      `\n${load.name}: ${iops.toFixed(0)} IOPS, ${cpu.toFixed(2)} us of CPU per command under the profiler: ` +
+        `${inV8.toFixed(2)} below, ${(cpu - inV8).toFixed(2)} outside of V8 (receiving, polling, other threads)`,
     );
-    say(`self time by function\n${table(functions, options.top, busyUs, cpuUs(result))}`);
-    say(`by file\n${table(files, 20, busyUs, cpuUs(result))}`);
+    say(`self time by function\n${table(functions, options.top, busyUs, result.commands)}`);
+    say(`by file\n${table(files, 20, busyUs, result.commands)}`);
     rmSync(folder, { recursive: true, force: true });
   }
 }

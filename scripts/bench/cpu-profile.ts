@@ -21,9 +21,8 @@ export interface ProfileLine {
 }
 
 export interface ProfileSummary {
-  /** Time on the CPU in the window, microseconds: all but idle. */
+  /** Time in the window in which V8 was not idle, microseconds. What libuv reads from sockets counts as idle. */
   busyUs: number;
-  idleUs: number;
   functions: ProfileLine[];
   files: ProfileLine[];
 }
@@ -39,23 +38,19 @@ export function summarize(profile: CpuProfile, fromUs: number, toUs: number): Pr
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const functions = new Map<string, number>();
   const files = new Map<string, number>();
-  let [at, idleUs, busyUs] = [0, 0, 0];
+  let [at, busyUs] = [0, 0];
   for (const [index, id] of profile.samples.entries()) {
     const us = profile.timeDeltas[index];
     at += us;
     const frame = nodes.get(id)?.callFrame;
-    if (at < fromUs || at > toUs || frame === undefined) continue;
-    if (frame.functionName === '(idle)') {
-      idleUs += us;
-      continue;
-    }
+    if (at < fromUs || at > toUs || frame === undefined || frame.functionName === '(idle)') continue;
     busyUs += us;
     const file = shortUrl(frame.url);
     const name = `${frame.functionName || '(anonymous)'}${file === '' ? '' : `  ${file}:${frame.lineNumber + 1}`}`;
     functions.set(name, (functions.get(name) ?? 0) + us);
     files.set(file || frame.functionName, (files.get(file || frame.functionName) ?? 0) + us);
   }
-  return { busyUs, idleUs, functions: sorted(functions), files: sorted(files) };
+  return { busyUs, functions: sorted(functions), files: sorted(files) };
 }
 
 function shortUrl(url: string): string {
@@ -67,12 +62,12 @@ function sorted(times: Map<string, number>): ProfileLine[] {
 }
 
 /** A table of the first `top` lines: share of the busy time, and microseconds per command. */
-export function table(lines: ProfileLine[], top: number, busyUs: number, cpuUsPerCommand: number): string {
+export function table(lines: ProfileLine[], top: number, busyUs: number, commands: number): string {
   return lines
     .slice(0, top)
     .map(({ name, us }) => {
-      const share = us / busyUs;
-      return `${(share * 100).toFixed(1).padStart(6)} % ${(share * cpuUsPerCommand).toFixed(3).padStart(7)} us  ${name}`;
+      const share = `${((us / busyUs) * 100).toFixed(1).padStart(6)} %`;
+      return `${share} ${(us / commands).toFixed(3).padStart(7)} us  ${name}`;
     })
     .join('\n');
 }

@@ -41,14 +41,14 @@ export async function startGateway(
     ['--metrics-port', metricsPort],
   ].flat();
   const serve = ['serve', '--no-demo', '--state-dir', stateDir, '--address', ADDRESS, ...ports.map(String)];
-  const child = spawnNode([...nodeFlags, join(ROOT, 'dist/main.js'), ...serve], SERVER_CPU, {
-    NODE_ENV: 'production',
-  });
-  // Read and forget, so that its log never waits for us; shown when it does not start.
+  const child = spawnNode([...nodeFlags, join(ROOT, 'dist/main.js'), ...serve], SERVER_CPU, 'pipe');
+  // Read and forgotten, so that its log never waits for us; shown when it does not start.
   let output = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    if (output.length < 65536) output += text;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      if (output.length < 65536) output += text;
+    });
+  }
   try {
     await configure(grpcPort, ioPort, sizeBytes);
   } catch (err) {

@@ -26,15 +26,14 @@ export const PINNED = pins();
 
 const children = new Set<ChildProcess>();
 
-/** Starts `node ARGS` on a CPU of its own; its errors go to ours. */
-export function spawnNode(args: string[], cpu: number, environment: NodeJS.ProcessEnv = {}): ChildProcess {
+/** Starts `node ARGS` on a CPU of its own. Its standard output is piped, its errors go to ours unless `errors` says 'pipe'. */
+export function spawnNode(args: string[], cpu: number, errors: 'inherit' | 'pipe' = 'inherit'): ChildProcess {
   const command = PINNED
     ? ['taskset', '-c', String(cpu), process.execPath, ...args]
     : [process.execPath, ...args];
   const child = spawn(command[0], command.slice(1), {
     cwd: ROOT,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', errors],
   });
   children.add(child);
   child.on('exit', () => children.delete(child));
