@@ -64,6 +64,11 @@ export class Configuration {
     return subsystem;
   }
 
+  /** Whether all of `changes` are made. */
+  holds(changes: readonly ConfigChange[]): boolean {
+    return changes.every(({ key, value }) => (this.#texts.get(key) ?? null) === value);
+  }
+
   *namespaces(): Generator<NamespaceRecord> {
     for (const subsystem of this.#subsystems.values()) yield* subsystem.namespaces.values();
   }

@@ -6,15 +6,15 @@
  * the reason in the log.
  */
 import type { Timers } from '../base/clock.ts';
+import { AnaStateCode } from '../wire/ana-log.ts';
 import { Status } from '../wire/status.ts';
 import type { Request } from './request.ts';
 
-/** ANA state as in the log page, section 5.16.1.13. */
+/** The ANA states that this target uses. */
 export const AnaState = {
-  optimized: 0x01,
-  nonOptimized: 0x02,
-  inaccessible: 0x03,
-  persistentLoss: 0x04,
+  optimized: AnaStateCode.optimized,
+  nonOptimized: AnaStateCode.nonOptimized,
+  inaccessible: AnaStateCode.inaccessible,
 } as const;
 export type AnaState = (typeof AnaState)[keyof typeof AnaState];
 
@@ -22,7 +22,6 @@ export const ANA_STATE_NAME: Readonly<Record<AnaState, string>> = {
   [AnaState.optimized]: 'optimized',
   [AnaState.nonOptimized]: 'non-optimized',
   [AnaState.inaccessible]: 'inaccessible',
-  [AnaState.persistentLoss]: 'persistent-loss',
 };
 
 /** One ANA group on this gateway. */
@@ -57,7 +56,7 @@ export class AnaGroup {
       return true;
     }
     if (this.draining) this.hold(request);
-    else turnAway(request, this.state);
+    else turnAway(request);
     return false;
   }
 
@@ -76,11 +75,9 @@ export class AnaGroup {
   }
 }
 
-/** Path related status by state: Linux requeues the command and re-reads the ANA log. DNR and CRD stay 0. */
-function turnAway(request: Request, state: AnaState): void {
-  request.complete(
-    state === AnaState.persistentLoss ? Status.asymmetricAccessPersistentLoss : Status.asymmetricAccessInaccessible,
-  );
+/** Linux requeues the command and re-reads the ANA log, which says the same. DNR and CRD stay 0. */
+function turnAway(request: Request): void {
+  request.complete(Status.asymmetricAccessInaccessible);
 }
 
 export class AnaStates {

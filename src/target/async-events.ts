@@ -3,10 +3,12 @@
  * Request is there to carry it and the host has asked for its kind; once sent, its kind stays masked until the host reads the
  * log page that tells the details, so a change is reported at least once after every read.
  */
+import { AsyncEventBit, AsyncEventNotice, AsyncEventType, packAsyncEvent } from '../wire/features.ts';
+import { LogPageId } from '../wire/log-pages.ts';
 import { Status } from '../wire/status.ts';
 import type { Request } from './request.ts';
 
-/** The kinds of notice that this target sends. `bit` is the one in OAES and in feature 0Bh. */
+/** The kinds of notice that this target sends. `bit` is its mask in OAES and in feature 0Bh. */
 export interface EventKind {
   readonly bit: number;
   /** DW0 of the completion: log page, information, type 2h (notice). */
@@ -14,14 +16,21 @@ export interface EventKind {
   readonly logPage: number;
 }
 
-const NOTICE = 0x2;
 function notice(bit: number, information: number, logPage: number): EventKind {
-  return { bit, logPage, dw0: ((logPage << 16) | (information << 8) | NOTICE) >>> 0 };
+  return { bit, logPage, dw0: packAsyncEvent(AsyncEventType.notice, information, logPage) };
 }
 
-export const namespaceAttributeChanged = notice(8, 0x00, 0x04);
-export const anaChange = notice(11, 0x03, 0x0c);
-export const discoveryLogChanged = notice(31, 0xf0, 0x70);
+export const namespaceAttributeChanged = notice(
+  AsyncEventBit.namespaceAttribute,
+  AsyncEventNotice.namespaceAttributeChanged,
+  LogPageId.changedNamespaceList,
+);
+export const anaChange = notice(AsyncEventBit.anaChange, AsyncEventNotice.anaChange, LogPageId.ana);
+export const discoveryLogChanged = notice(
+  AsyncEventBit.discoveryLogChange,
+  AsyncEventNotice.discoveryLogChange,
+  LogPageId.discovery,
+);
 
 const KINDS = [namespaceAttributeChanged, anaChange, discoveryLogChanged];
 
@@ -90,7 +99,7 @@ export class AsyncEvents {
   private deliver(): void {
     for (const kind of KINDS) {
       if (this.requests.length === 0) return;
-      if (this.states.get(kind) !== 'pending' || (this.enabled & (1 << kind.bit)) === 0) continue;
+      if (this.states.get(kind) !== 'pending' || (this.enabled & kind.bit) === 0) continue;
       this.states.set(kind, 'sent');
       const request = this.requests.shift()!;
       request.dw0 = kind.dw0;

@@ -18,6 +18,11 @@ const CSTS_SHUTDOWN_COMPLETE = 0x8;
 /** I/O queue entry sizes that CC must name: 64-byte SQE, 16-byte CQE. */
 const IOSQES = 6;
 const IOCQES = 4;
+/**
+ * Linux closes its I/O connections first when it disconnects or resets, and only then says so on the admin queue. A
+ * controller that lost an I/O connection and hears nothing for this long has lost its host.
+ */
+const FAREWELL_MS = 2000;
 /** Log at most this many nsids one by one; more are reported as "many" (FFFFFFFFh). */
 const CHANGED_NAMESPACES_MAX = 1024;
 
@@ -71,6 +76,7 @@ export class Controller {
   private readonly unsubscribeAna: () => void;
   private keepAliveTimer: Timer | null = null;
   private keepAliveDueMs = 0;
+  private farewellTimer: Timer | null = null;
 
   constructor(options: ControllerOptions, maxIoQueues: number) {
     this.cntlid = options.cntlid;
@@ -120,6 +126,7 @@ export class Controller {
       this.cc = value;
     }
     const shn = (value >>> 14) & 0x3;
+    if (shn !== 0 || !enable) this.cancelFarewell();
     if (shn !== 0) {
       this.csts = (this.csts & ~0xc) | CSTS_SHUTDOWN_COMPLETE;
       // a host that said goodbye is not expected to keep the association alive
@@ -185,11 +192,20 @@ export class Controller {
 
   // ---- life of the association ----
 
-  /** A connection of this controller is gone: without a Disconnect that ends the association (NVMe Base 2.0 section 3.3.1). */
+  /** A connection of this controller is gone. Without its admin queue, or with no word from the host, the association ends. */
   queueClosed(queue: Queue): void {
     if (this.queues.get(queue.qid) !== queue) return;
     this.queues.delete(queue.qid);
-    this.end(queue.qid === 0 ? 'admin queue connection closed' : `I/O queue ${queue.qid} connection closed`);
+    if (queue.qid === 0) this.end('admin queue connection closed');
+    else if (this.farewellTimer === null && this.enabled) {
+      const reason = `I/O queue ${queue.qid} connection closed`;
+      this.farewellTimer = this.timers.after(FAREWELL_MS, () => this.end(reason));
+    }
+  }
+
+  private cancelFarewell(): void {
+    this.farewellTimer?.cancel();
+    this.farewellTimer = null;
   }
 
   /** The host deletes one I/O queue with a Disconnect command. */
@@ -202,6 +218,7 @@ export class Controller {
     if (this.ended !== null) return;
     this.ended = reason;
     this.keepAliveTimer?.cancel();
+    this.cancelFarewell();
     this.unsubscribeAna();
     const queues = [...this.queues.values()];
     this.queues.clear();

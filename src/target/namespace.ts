@@ -29,12 +29,16 @@ export class NamespaceStats {
   writeSeconds = 0;
   /** Commands that ended with an error status other than a path status. */
   errors = 0;
+  /** Those among them that blame the medium. */
+  mediaErrors = 0;
 }
 
 export class Namespace {
   readonly nsid: number;
-  readonly uuid: string;
-  readonly nguid: string;
+  /** 16 bytes in the order of the text. */
+  readonly uuid: Buffer;
+  /** 16 bytes. */
+  readonly nguid: Buffer;
   readonly blockSize: 512 | 4096;
   readonly blockShift: number;
   readonly readOnly: boolean;
@@ -55,8 +59,8 @@ export class Namespace {
 
   constructor(config: NamespaceConfig, device: BlockDevice) {
     this.nsid = config.nsid;
-    this.uuid = config.uuid;
-    this.nguid = config.nguid;
+    this.uuid = Buffer.from(config.uuid.replaceAll('-', ''), 'hex');
+    this.nguid = Buffer.from(config.nguid, 'hex');
     this.blockSize = config.blockSize;
     this.blockShift = Math.log2(config.blockSize);
     this.readOnly = config.readOnly ?? false;

@@ -158,6 +158,11 @@ export class Queue {
     this.controller?.queueClosed(this);
   }
 
+  /** An R2T is out that the host has not answered in full. */
+  awaitsData(): boolean {
+    return this.table.some((request) => request.solicited);
+  }
+
   /** Requests that are not free, for abort and for draining at stop. */
   *active(): Generator<Request> {
     for (const request of this.table) if (request.state === 'active') yield request;

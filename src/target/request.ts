@@ -16,6 +16,7 @@ export const Transfer = { none: 0, toController: 1, toHost: 2 } as const;
 export type Transfer = (typeof Transfer)[keyof typeof Transfer];
 
 const SCT_MASK = 0x700;
+const SCT_MEDIA = 0x200;
 const SCT_PATH = 0x300;
 
 /** free: in the table. active: owned by a handler. done: answered, waiting for the transport to send it. */
@@ -150,13 +151,13 @@ export class Request implements BlockCompletion {
 
   /** Counts the command, as its answer is handed to the transport. */
   account(nowMs: number): void {
+    if (this.status !== Status.success) {
+      this.accountFailure();
+      return;
+    }
     const namespace = this.namespace;
     if (namespace === null) return;
     const stats = namespace.stats;
-    if (this.status !== Status.success) {
-      if ((this.status & SCT_MASK) !== SCT_PATH) stats.errors += 1;
-      return;
-    }
     const elapsedMs = nowMs - this.arrivedMs;
     const subsystem = this.queue.controller!.subsystem!;
     if (this.opcode === IoOpcode.read) {
@@ -170,6 +171,22 @@ export class Request implements BlockCompletion {
       stats.writeSeconds += elapsedMs / 1000;
       subsystem.writeLatency.record(elapsedMs * 1000);
     }
+  }
+
+  private accountFailure(): void {
+    const type = this.status & SCT_MASK;
+    if (type === SCT_PATH) return;
+    const { namespace, queue } = this;
+    queue.controller?.errors.add({
+      sqid: queue.qid,
+      cid: this.cid,
+      status: this.status,
+      lba: namespace === null ? 0 : Math.floor(this.offset / namespace.blockSize),
+      nsid: namespace === null ? 0 : this.nsid,
+    });
+    if (namespace === null) return;
+    namespace.stats.errors += 1;
+    if (type === SCT_MEDIA && this.status !== (Status.compareFailure | DNR)) namespace.stats.mediaErrors += 1;
   }
 
   /** The backend is done with what this command asked of it. */

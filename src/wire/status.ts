@@ -46,12 +46,11 @@ export const Status = {
   connectControllerBusy: 0x181,
   connectInvalidParameters: 0x182,
   connectInvalidHost: 0x184,
+  connectInvalidQueueType: 0x185,
   // Media and data integrity errors (SCT 2h)
   writeFault: 0x280,
   unrecoveredReadError: 0x281,
   compareFailure: 0x285,
   // Path related status (SCT 3h)
-  asymmetricAccessPersistentLoss: 0x301,
   asymmetricAccessInaccessible: 0x302,
-  asymmetricAccessTransition: 0x303,
 } as const;

@@ -9,7 +9,8 @@ import { CntlidAllocator } from '../../src/target/cntlid.ts';
 import type { Port } from '../../src/target/port.ts';
 import type { Subsystem } from '../../src/target/subsystem.ts';
 import { Target } from '../../src/target/target.ts';
-import { ConnectionLimit, TcpListener } from '../../src/transport/tcp/listener.ts';
+import { ConnectionTable } from '../../src/transport/tcp/connection-table.ts';
+import { TcpListener } from '../../src/transport/tcp/listener.ts';
 import type { Endpoint } from '../initiator/connection.ts';
 import {
   type Control,
@@ -135,7 +136,7 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
     log: nullLog,
     ...(options.settings ? { settings: options.settings } : {}),
   });
-  const connectionLimit = new ConnectionLimit(options.maxConnections ?? 16384);
+  const connectionTable = new ConnectionTable(options.maxConnections ?? 16384, systemTimers);
   const devices = new Map<number, TestDevice>();
   const main = target.addSubsystem({
     nqn: SUBNQN,
@@ -207,7 +208,7 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
       port,
       address: '127.0.0.1',
       tcpPort,
-      connectionLimit,
+      connectionTable,
       icReqTimeoutMs: options.icReqTimeoutMs ?? 10_000,
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     });
@@ -255,7 +256,7 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
     },
     controllerCount: () =>
       [...target.controllers()].filter((controller) => controller.subsystem !== sentinel).length,
-    connectionCount: () => connectionLimit.count,
+    connectionCount: () => connectionTable.count,
     borrowedBytes: () => target.buffers.borrowedBytes,
   };
   return {

@@ -17,7 +17,8 @@ import { ANA_STATE_NAME, AnaState, AnaStates } from '../../src/target/ana.ts';
 import { CntlidAllocator } from '../../src/target/cntlid.ts';
 import type { Subsystem } from '../../src/target/subsystem.ts';
 import { Target } from '../../src/target/target.ts';
-import { ConnectionLimit, TcpListener } from '../../src/transport/tcp/listener.ts';
+import { ConnectionTable } from '../../src/transport/tcp/connection-table.ts';
+import { TcpListener } from '../../src/transport/tcp/listener.ts';
 
 const GROUP = 1;
 const UUID = '6f3ed38a-b74b-4604-9109-566d037dabd9';
@@ -52,7 +53,7 @@ async function openGateway(
   io.expose(subsystem);
   const discovery = target.addPort({ ...place, portId: 10 + number, trsvcid: '8009', discoveryOnly: true });
   const { icReqTimeoutMs, connectTimeoutMs } = LIMITS;
-  const connectionLimit = new ConnectionLimit(LIMITS.maxConnections);
+  const connectionTable = new ConnectionTable(LIMITS.maxConnections, systemTimers);
   for (const port of [io, discovery]) {
     const tcpPort = Number(port.trsvcid);
     await new TcpListener({
@@ -60,7 +61,7 @@ async function openGateway(
       port,
       address,
       tcpPort,
-      connectionLimit,
+      connectionTable,
       icReqTimeoutMs,
       connectTimeoutMs,
     }).listen();

@@ -1,22 +1,10 @@
 /** Get and Set Features (NVMe Base 2.0 section 5.27): current values only, nothing is saveable. */
+import { FeatureId as Feature, isExtendedHostIdentifier } from '../../wire/features.ts';
 import { AdminOpcode } from '../../wire/opcodes.ts';
 import { Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
 import type { Request } from '../request.ts';
 import type { Target } from '../target.ts';
-
-const Feature = {
-  arbitration: 0x01,
-  powerManagement: 0x02,
-  temperatureThreshold: 0x04,
-  errorRecovery: 0x05,
-  volatileWriteCache: 0x06,
-  numberOfQueues: 0x07,
-  writeAtomicityNormal: 0x0a,
-  asyncEventConfiguration: 0x0b,
-  keepAliveTimer: 0x0f,
-  hostIdentifier: 0x81,
-} as const;
 
 /** Features whose value a host may read and nothing here depends on: feature -> the only value. */
 const FIXED = new Map<number, number>([
@@ -25,30 +13,32 @@ const FIXED = new Map<number, number>([
   [Feature.temperatureThreshold, 0xffff],
   [Feature.errorRecovery, 0],
   [Feature.volatileWriteCache, 1],
-  [Feature.writeAtomicityNormal, 0],
+  [Feature.writeAtomicity, 0],
 ]);
 
 /** What a discovery controller knows of features. */
 const DISCOVERY_FEATURES = new Set<number>([Feature.asyncEventConfiguration, Feature.keepAliveTimer]);
 
-/** Feature identifiers of an I/O controller, ascending: log page 12h lists them. */
-export const FEATURE_IDS: readonly number[] = Object.values(Feature).sort((a, b) => a - b);
-/** Those among them that Set Features can change. */
+/** Features that Set Features can change. */
 export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
   Feature.numberOfQueues,
   Feature.asyncEventConfiguration,
   Feature.keepAliveTimer,
 ]);
 
+/** Feature identifiers of an I/O controller, ascending: log page 12h lists them. */
+export const FEATURE_IDS: readonly number[] = [...FIXED.keys(), ...CHANGEABLE_FEATURE_IDS, Feature.hostIdentifier].sort(
+  (a, b) => a - b,
+);
+
 const SAVE = 0x8000_0000;
 const HOST_ID_BYTES = 16;
-const EXHID = 0x1;
 
 /** Bytes of data that the command moves, by feature identifier. */
 export function featureDataBytes(request: Request): number {
   if ((request.cdw10 & 0xff) !== Feature.hostIdentifier) return 0;
   if (request.opcode === AdminOpcode.getFeatures) return HOST_ID_BYTES;
-  return (request.cdw11 & EXHID) !== 0 ? HOST_ID_BYTES : HOST_ID_BYTES / 2;
+  return isExtendedHostIdentifier(request.cdw11) ? HOST_ID_BYTES : HOST_ID_BYTES / 2;
 }
 
 function isKnown(controller: Controller, feature: number): boolean {
@@ -73,7 +63,7 @@ export function executeGetFeatures(controller: Controller, request: Request): vo
       request.dw0 = controller.katoMs;
       break;
     case Feature.hostIdentifier:
-      if ((request.cdw11 & EXHID) === 0) {
+      if (!isExtendedHostIdentifier(request.cdw11)) {
         // fabrics know only the 128-bit form
         request.refuse(Status.invalidField);
         return;

@@ -6,7 +6,7 @@ export function executeDisconnect(request: Request): void {
   const queue = request.queue;
   if (queue.qid === 0) {
     // the admin queue ends with its association, not by this command
-    request.complete(Status.invalidOpcode | DNR);
+    request.complete(Status.connectInvalidQueueType | DNR);
     return;
   }
   if ((request.cdw10 & 0xffff) !== 0) {

@@ -58,6 +58,8 @@ export interface ConnectionOwner {
   scheduleFlush(connection: TcpConnection): void;
   /** The connection is gone. `reason` in words. */
   connectionClosed(connection: TcpConnection, reason: string): void;
+  /** Data buffers of the process have run out, somebody waits. */
+  buffersShort(): void;
   /** The peer broke the protocol. */
   protocolError(connection: TcpConnection, fes: number): void;
 }
@@ -80,6 +82,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private readonly reader: PduReader;
   private readonly output: Output;
   private deadline: Timer;
+  /** When bytes moved last, in either direction. */
   private turnMs = 0;
   private inTurn = false;
   private paused = false;
@@ -91,7 +94,8 @@ export class TcpConnection implements PduSink, QueueTransport {
   private anythingToSend = false;
   /** Commands that wait for a data buffer, in order. */
   private readonly waiting: Request[] = [];
-  private waitingForPool = false;
+  /** In the pool's line. */
+  waitsForPool = false;
   /** Capacity of all data buffers that this connection holds. */
   private heldBytes = 0;
 
@@ -275,20 +279,22 @@ export class TcpConnection implements PduSink, QueueTransport {
   private mayBorrow(request: Request): boolean {
     if (this.heldBytes > 0 && this.heldBytes + request.dataLength > CONNECTION_DATA_BYTES) return false;
     const pool = this.target.buffers;
-    if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitingForPool)) return true;
-    if (!this.waitingForPool) {
-      this.waitingForPool = true;
+    if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitsForPool)) return true;
+    if (!this.waitsForPool) {
+      this.waitsForPool = true;
       pool.whenReturned(() => this.retryFromPool());
+      this.owner.buffersShort();
     }
     return false;
   }
 
   /** A buffer came back to the pool. True: this connection needs nothing from the pool right now. */
   private retryFromPool(): boolean {
+    if (this.state === 'closed') return true;
     this.startWaiting();
     const next = this.waiting[0];
     if (next !== undefined && this.target.buffers.isFull(next.dataLength)) return false;
-    this.waitingForPool = false;
+    this.waitsForPool = false;
     return true;
   }
 
@@ -326,6 +332,7 @@ export class TcpConnection implements PduSink, QueueTransport {
 
   private buffersSent(buffers: DataBuffer[]): void {
     for (const buffer of buffers) this.returnBuffer(buffer);
+    this.turnMs = this.target.clock.nowMs();
     if (this.state === 'closed') return;
     if (this.waiting.length > 0) this.startWaiting();
     if (this.paused && this.output.backlogBytes < BACKLOG_LOW_BYTES) {
@@ -376,6 +383,12 @@ export class TcpConnection implements PduSink, QueueTransport {
   }
 
   // ---- ending ----
+
+  /** Closes the connection when it holds data buffers and no byte of it has moved for `ms`. */
+  closeIfStalled(ms: number): void {
+    const holdsData = this.heldBytes > 0 && (this.output.backlogBytes > 0 || this.queue.awaitsData());
+    if (holdsData && this.target.clock.nowMs() - this.turnMs > ms) this.close('stalled: holds data buffers that others wait for');
+  }
 
   /** For logs. */
   describe(): Record<string, unknown> {

@@ -3,6 +3,7 @@ import { createServer, type Server, Socket } from 'node:net';
 import type { Port } from '../../target/port.ts';
 import type { Target } from '../../target/target.ts';
 import { type ConnectionOwner, TcpConnection } from './connection.ts';
+import type { ConnectionTable } from './connection-table.ts';
 
 /** One receive buffer for all connections of the thread: data is copied out before the read callback returns. */
 const RECEIVE_BYTES = 128 * 1024;
@@ -13,18 +14,6 @@ const BACKLOG = 4096;
 /** Kernel keep-alive probes start after this much silence: finds dead peers that asked for no KATO. */
 const TCP_KEEP_ALIVE_MS = 30_000;
 
-/** Connections of the whole process, over all its listeners. */
-export class ConnectionLimit {
-  readonly most: number;
-  count = 0;
-  /** Connections refused because of the limit. */
-  refused = 0;
-
-  constructor(most: number) {
-    this.most = most;
-  }
-}
-
 export interface TcpListenerOptions {
   target: Target;
   port: Port;
@@ -32,7 +21,8 @@ export interface TcpListenerOptions {
   address: string;
   /** 0 picks a free one. */
   tcpPort: number;
-  connectionLimit: ConnectionLimit;
+  /** Shared by all listeners of the process. */
+  connectionTable: ConnectionTable;
   icReqTimeoutMs: number;
   connectTimeoutMs: number;
 }
@@ -104,12 +94,16 @@ export class TcpListener implements ConnectionOwner {
 
   connectionClosed(connection: TcpConnection, reason: string): void {
     if (!this.connections.delete(connection)) return;
-    this.options.connectionLimit.count -= 1;
+    this.options.connectionTable.remove(connection);
     this.target.log.info({ ...connection.describe(), reason }, 'host disconnected');
   }
 
   protocolError(_connection: TcpConnection, fes: number): void {
     this.protocolErrors.set(fes, (this.protocolErrors.get(fes) ?? 0) + 1);
+  }
+
+  buffersShort(): void {
+    this.options.connectionTable.watchStalls();
   }
 
   private flushDirty(): void {
@@ -120,20 +114,19 @@ export class TcpListener implements ConnectionOwner {
   }
 
   private accept(accepted: Socket): void {
-    const limit = this.options.connectionLimit;
-    if (limit.count >= limit.most) {
-      limit.refused += 1;
+    const table = this.options.connectionTable;
+    if (table.full()) {
       accepted.destroy();
       return;
     }
     const socket = adopt(accepted, (bytes) => connection.received(receiveBuffer, bytes));
     if (socket === null) return;
-    limit.count += 1;
     this.accepted += 1;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
     const connection = new TcpConnection(this, socket);
     this.connections.add(connection);
+    table.add(connection);
   }
 }
 

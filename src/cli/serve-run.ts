@@ -1,0 +1,254 @@
+/** The composition root of a gateway: makes the parts, starts them in order, and stops them in the other. */
+import { randomFillSync, randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
+import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
+import { systemClock, systemTimers } from '../base/clock.ts';
+import { AnagateError } from '../base/errors.ts';
+import { type ConfigFile, parseConfigFile } from '../config/config-file.ts';
+import { resolveSettings, type Settings } from '../config/settings.ts';
+import { startGrpcServer } from '../control/server.ts';
+import { openBackend } from '../gateway/backends.ts';
+import { ensureDemo } from '../gateway/demo.ts';
+import { Gateway, type GatewayIdentity } from '../gateway/gateway.ts';
+import { newSerial } from '../gateway/serial.ts';
+import { LIMITS } from '../limits.ts';
+import { LocalMonitor } from '../monitor/local-monitor.ts';
+import { createLogger, type RootLog } from '../observe/log.ts';
+import { startMetricsServer } from '../observe/metrics-server.ts';
+import { FileStore, STATE_FILE_NAME } from '../store/file-store.ts';
+import { LOCK_FILE_NAME, StateLock } from '../store/state-lock.ts';
+import { Target } from '../target/target.ts';
+import { randomUuid } from '../wire/uuid.ts';
+import type { ServeRequest } from './serve.ts';
+import { type BannerFacts, banner } from './serve-banner.ts';
+import { ServeMetrics } from './serve-metrics.ts';
+import { ServeTransport } from './serve-transport.ts';
+
+/** A stop that hangs longer than this is given up: the service manager would kill us next. */
+const STOP_LIMIT_MS = 10_000;
+
+const random = {
+  uuid: () => randomUuid(randomFillSync),
+  integer: (below: number) => randomInt(below),
+};
+
+/** Runs until a signal comes; resolves with the exit status. Complaints about a start that failed go to `complain`. */
+export async function runGateway(
+  request: ServeRequest,
+  say: (text: string) => void,
+  complain: (text: string) => void,
+): Promise<number> {
+  const stopSignal = nextStopSignal();
+  const running = new Running();
+  let log: RootLog | null = null;
+  try {
+    const file = readConfigFile(request.configFile);
+    const settings = resolveSettings(hostname(), request.settings, file.settings);
+    log = createLogger({
+      level: settings.logLevel,
+      destination: 2,
+      ...(request.logFormat && { pretty: request.logFormat === 'pretty' }),
+    });
+    for (const warning of file.warnings) log.warn({}, warning);
+    const facts = await start(
+      { ...settings, stateDir: resolve(settings.stateDir) },
+      request.version,
+      log,
+      running,
+    );
+    say(`${banner(facts)}\n`);
+    const signal = await stopSignal;
+    log.info({ signal }, 'stopping');
+    await withinLimit(running.stop(), log);
+    log.info({}, 'stopped');
+    return 0;
+  } catch (error) {
+    if (log !== null) await withinLimit(running.stop(), log);
+    complain(`anagate: ${(error as Error).message}`);
+    if (!(error instanceof AnagateError)) log?.error({ err: error }, 'the gateway cannot start');
+    return error instanceof AnagateError ? error.errno : 1;
+  } finally {
+    log?.flush();
+  }
+}
+
+/** What has been started and how to stop it, last one first. */
+class Running {
+  readonly #stops: (() => Promise<unknown>)[] = [];
+
+  add(stop: () => Promise<unknown>): void {
+    this.#stops.push(stop);
+  }
+
+  async stop(): Promise<void> {
+    for (let stop = this.#stops.pop(); stop !== undefined; stop = this.#stops.pop()) await stop();
+  }
+}
+
+async function start(
+  settings: Settings,
+  version: string,
+  log: RootLog,
+  running: Running,
+): Promise<BannerFacts> {
+  const { stateDir } = settings;
+  const lock = await StateLock.acquire(stateDir, LIMITS.stateLockWaitMs);
+  running.add(() => lock.release());
+  lock.onLost(() => {
+    log.error(
+      { stateDir },
+      'the lock of the state directory is lost; another gateway may start now, so this one ends',
+    );
+    log.flush();
+    process.exit(1);
+  });
+
+  const store = await FileStore.open(stateDir);
+  if (settings.demo) {
+    const { address, ioPort } = settings;
+    const newSerialNumber = () => newSerial(random.integer);
+    await ensureDemo({
+      store,
+      openBackend,
+      stateDir,
+      address,
+      ioPort,
+      newUuid: random.uuid,
+      newSerial: newSerialNumber,
+    });
+  }
+
+  const target = makeTarget(version, log);
+  const transport = new ServeTransport(target);
+  const identity: GatewayIdentity = {
+    version,
+    name: settings.name,
+    group: settings.group,
+    hostname: settings.hostname,
+    address: settings.address,
+    port: settings.grpcPort,
+  };
+  const gateway = new Gateway({
+    identity,
+    store,
+    monitor: new LocalMonitor(),
+    target,
+    openBackend,
+    openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
+    reservedPaths: [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((name) =>
+      join(stateDir, name),
+    ),
+    timers: systemTimers,
+    log,
+    logLevel: { get: () => log.level, set: (level) => log.setLevel(level) },
+    random,
+  });
+  running.add(() => gateway.stop());
+  await gateway.start();
+  hintAtThreads(gateway, log);
+  const discoveryPort = await gateway.openDiscovery(settings.discoveryAddress, settings.discoveryPort);
+
+  const grpc = await startGrpcServer({
+    gateway,
+    address: settings.grpcAddress,
+    port: settings.grpcPort,
+    log,
+    version,
+  });
+  running.add(() => grpc.stop());
+  identity.port = grpc.port;
+  const metrics = await startMetrics(settings, new ServeMetrics(gateway, target, transport), log, running);
+  return {
+    version,
+    stateDir,
+    gateway,
+    discovery: { address: settings.discoveryAddress, port: discoveryPort },
+    grpc: { address: settings.grpcAddress, port: grpc.port },
+    metrics,
+    exampleAddress: outsideAddress() ?? settings.hostname,
+    program: 'npx anagate',
+    troubles: gateway.troubles.map(({ error }) => error.message),
+  };
+}
+
+function makeTarget(version: string, log: RootLog): Target {
+  return new Target({
+    clock: systemClock,
+    timers: systemTimers,
+    log,
+    settings: {
+      maxIoQueues: LIMITS.maxIoQueuesPerController,
+      maxIoQueueDepth: LIMITS.ioQueueDepth,
+      maxAsyncEventRequests: LIMITS.maxAsyncEventRequests,
+      maxTransferBytes: LIMITS.maxTransferBytes,
+      inCapsuleDataBytes: LIMITS.inCapsuleDataBytes,
+      maxNamespaces: LIMITS.maxNamespacesPerSubsystem,
+      firmware: version.slice(0, 8),
+    },
+  });
+}
+
+async function startMetrics(
+  settings: Settings,
+  source: ServeMetrics,
+  log: RootLog,
+  running: Running,
+): Promise<BannerFacts['metrics']> {
+  if (!settings.metricsEnabled) return null;
+  const { metricsAddress: address, metricsPort } = settings;
+  const server = await startMetricsServer({ address, port: metricsPort, source, log });
+  running.add(() => server.close());
+  return { address, port: server.port };
+}
+
+function readConfigFile(path: string | undefined): ConfigFile {
+  if (path === undefined) return { settings: {}, warnings: [] };
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new AnagateError(
+      'INVALID_ARGUMENT',
+      `configuration file ${path} cannot be read: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return parseConfigFile(text, path);
+}
+
+/** Signals after the first change nothing: npm and a terminal send the same one twice. */
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
+  });
+}
+
+async function withinLimit(stopping: Promise<void>, log: RootLog): Promise<void> {
+  const timer = setTimeout(() => {
+    log.error({ limitMs: STOP_LIMIT_MS }, 'stopping takes too long; giving up');
+    log.flush();
+    process.exit(1);
+  }, STOP_LIMIT_MS);
+  await stopping.catch((err: unknown) => log.error({ err }, 'stopping failed'));
+  clearTimeout(timer);
+}
+
+/** libuv reads the variable before any of our code runs, so that we can only tell. */
+function hintAtThreads(gateway: Gateway, log: RootLog): void {
+  const files = gateway.listNamespaces().some(({ backend }) => backend.type === 'file');
+  if (!files || Number(process.env.UV_THREADPOOL_SIZE ?? 4) >= RECOMMENDED_THREADPOOL_SIZE) return;
+  log.info(
+    {},
+    `file namespaces are faster with UV_THREADPOOL_SIZE=${RECOMMENDED_THREADPOOL_SIZE} in the environment`,
+  );
+}
+
+/** An address of this machine that others may reach. */
+function outsideAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}

@@ -1,0 +1,442 @@
+/**
+ * A gateway: the durable configuration, made real in a target. One management request at a time: it is planned against
+ * the configuration, what it needs is made ready, it is committed, and then it is applied. A request that fails before the
+ * commit leaves no trace.
+ */
+import type { BlockDevice } from '../base/block-device.ts';
+import type { Timer, Timers } from '../base/clock.ts';
+import { AnagateError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { LIMITS } from '../limits.ts';
+import type { GatewayPlace, MonitorClient } from '../monitor/monitor-client.ts';
+import type { ConfigChange, ConfigStore } from '../store/store.ts';
+import { AnaStates } from '../target/ana.ts';
+import { CntlidAllocator } from '../target/cntlid.ts';
+import type { Port } from '../target/port.ts';
+import type { Target } from '../target/target.ts';
+import type { OpenBackend } from './backends.ts';
+import { Configuration, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
+import type {
+  ConnectionInfo,
+  GatewayApi,
+  GatewayInfo,
+  HostsInfo,
+  ListenerInfo,
+  ListenerSpec,
+  NamespaceInfo,
+  NamespaceSpec,
+  SubsystemInfo,
+  SubsystemSpec,
+} from './gateway-api.ts';
+import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
+import { Listing } from './listing.ts';
+import { NamespaceDevices } from './namespace-devices.ts';
+import { chooseAnaGroup, findNamespace, planAddNamespace, planResize } from './namespace-plans.ts';
+import type { ListenerRecord, NamespaceRecord } from './records.ts';
+import { newSerial } from './serial.ts';
+import {
+  planAddHost,
+  planAddListener,
+  planAddSubsystem,
+  planDeleteHost,
+  planDeleteListener,
+  planDeleteSubsystem,
+} from './subsystem-plans.ts';
+import { TargetApplier, type Trouble } from './target-applier.ts';
+import { refuse } from './validation.ts';
+
+/** How often what could not be served is tried again. */
+const RETRY_MS = 5000;
+/** Requests are planned anew this often when somebody else changed the configuration meanwhile. */
+const CONFLICT_ATTEMPTS = 10;
+
+/** Who this gateway is, for people and for listeners. */
+export interface GatewayIdentity {
+  version: string;
+  name: string;
+  group: string;
+  hostname: string;
+  address: string;
+  /** gRPC port. */
+  port: number;
+}
+
+export interface GatewayOptions {
+  identity: GatewayIdentity;
+  store: ConfigStore;
+  monitor: MonitorClient;
+  target: Target;
+  openBackend: OpenBackend;
+  openListener: OpenListener;
+  /** Files that namespaces must not use. */
+  reservedPaths: readonly string[];
+  timers: Timers;
+  log: Log;
+  logLevel: { get(): string; set(level: string): void };
+  random: {
+    /** A new UUID. */
+    uuid(): string;
+    /** A whole number from 0 to `below` - 1. */
+    integer(below: number): number;
+  };
+}
+
+type State = 'new' | 'starting' | 'serving' | 'stopping' | 'stopped';
+
+export class Gateway implements GatewayApi {
+  readonly #options: GatewayOptions;
+  readonly #config = new Configuration();
+  readonly #ana = new AnaStates(LIMITS.maxAnaGroups);
+  readonly #devices: NamespaceDevices;
+  readonly #listeners: Listeners;
+  readonly #applier: TargetApplier;
+  readonly #listing: Listing;
+  #state: State = 'new';
+  #place: GatewayPlace | null = null;
+  #cntlids: CntlidAllocator | null = null;
+  /** End of the request under way; the next one waits for it. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #retryTimer: Timer | null = null;
+  readonly #endSubscriptions: (() => void)[] = [];
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const { target, monitor, log } = options;
+    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, log);
+    this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
+    const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
+    this.#applier = new TargetApplier({
+      target,
+      ana: this.#ana,
+      monitor,
+      devices: this.#devices,
+      listeners: this.#listeners,
+      isLocal,
+      log,
+    });
+    this.#listing = new Listing({ config: this.#config, target, ana: this.#ana, listeners: this.#listeners });
+  }
+
+  // ---- life cycle ----
+
+  /**
+   * Serves what the store says. Hosts are let in last, so that one that knocks early finds no open port, which it takes
+   * for a reason to try again. Rejects when nothing can be served: the configuration cannot be read, or none of this
+   * gateway's listeners can be opened.
+   */
+  async start(): Promise<void> {
+    this.#state = 'starting';
+    const { store, monitor } = this.#options;
+    this.#place = await monitor.start();
+    const { minCntlid, maxCntlid } = this.#place;
+    // Each run begins elsewhere in the range: the ids of a predecessor that hangs do not come back soon.
+    const start = minCntlid + this.#options.random.integer(maxCntlid - minCntlid + 1);
+    this.#cntlids = new CntlidAllocator(minCntlid, maxCntlid, start);
+    this.#applier.updateAnaStates();
+    await this.#applier.apply(this.#config.follow(await store.load()));
+    this.#requireSomeListener();
+    this.#endSubscriptions.push(
+      monitor.onChange(() => this.#applier.updateAnaStates()),
+      store.watch((version) => this.#storeChanged(version)),
+    );
+    this.#state = 'serving';
+    this.#scheduleRetry();
+  }
+
+  /** Opens the discovery service, once {@link start} is done; resolves with its TCP port. */
+  async openDiscovery(address: string, tcpPort: number): Promise<number> {
+    return this.#listeners.openDiscovery(address, tcpPort);
+  }
+
+  /** What is configured but cannot be served at the moment; it is tried again every few seconds. */
+  get troubles(): readonly Trouble[] {
+    return this.#applier.troubles;
+  }
+
+  /** What is configured, for those who want more than the API tells. */
+  configured(): Iterable<Readonly<SubsystemConfig>> {
+    return this.#config.subsystems.values();
+  }
+
+  /** ANA table that all ports of this gateway show. */
+  get ana(): AnaStates {
+    return this.#ana;
+  }
+
+  /**
+   * Ends everything in the order that hosts like best: no new connections, commands in flight are answered (for at most
+   * {@link LIMITS.stopDrainMs}), connections closed, devices flushed and closed.
+   */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopping' || this.#state === 'stopped') return;
+    this.#state = 'stopping';
+    this.#retryTimer?.cancel();
+    for (const end of this.#endSubscriptions) end();
+    await this.#turn.catch(() => {});
+    this.#options.target.accepting = false;
+    this.#listeners.stopAccepting();
+    await this.#drain();
+    await this.#listeners.closeAll('gateway stopping');
+    await this.#devices.closeAll();
+    await this.#options.monitor.stop();
+    await this.#options.store.close();
+    this.#state = 'stopped';
+  }
+
+  /** Waits for commands in flight; new ones are held. */
+  async #drain(): Promise<void> {
+    const { timers } = this.#options;
+    const drains = this.#ana.groups
+      .filter((group) => group.known && group.open)
+      .map((group) => this.#ana.drain(group.id, timers, LIMITS.stopDrainMs));
+    let timer: Timer | undefined;
+    const limit = new Promise((resolve) => {
+      timer = timers.after(LIMITS.stopDrainMs, () => resolve(null));
+    });
+    await Promise.race([Promise.all(drains), limit]);
+    timer?.cancel();
+  }
+
+  #requireSomeListener(): void {
+    const local = [...this.#config.listeners()].filter((listener) => this.#isLocal(listener.hostName));
+    if (local.length === 0 || local.some((listener) => this.#listeners.isOpen(listener))) return;
+    throw this.#applier.troubles.find(({ record }) => record.kind === 'listener')!.error;
+  }
+
+  #scheduleRetry(): void {
+    this.#retryTimer = this.#options.timers.after(RETRY_MS, () => {
+      const work =
+        this.#applier.troubles.length > 0 ? this.#exclusive(() => this.#applier.retry()) : Promise.resolve();
+      void work
+        .catch(() => {})
+        .then(() => {
+          if (this.#state === 'serving') this.#scheduleRetry();
+        });
+    });
+  }
+
+  #makePort(place: PortPlace): Port {
+    const { target } = this.#options;
+    const taken = new Set([...target.ports].map((port) => port.portId));
+    let portId = this.#place!.slot * LIMITS.maxListenAddresses;
+    while (taken.has(portId)) portId += 1;
+    return target.addPort({
+      portId,
+      adrfam: place.adrfam,
+      traddr: place.traddr,
+      trsvcid: String(place.trsvcid),
+      ana: this.#ana,
+      cntlids: this.#cntlids!,
+      discoveryOnly: place.discoveryOnly ?? false,
+    });
+  }
+
+  #isLocal(hostName: string): boolean {
+    const { name, hostname } = this.#options.identity;
+    return hostName === '' || hostName === '*' || hostName === name || hostName === hostname;
+  }
+
+  // ---- one request at a time ----
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#state !== 'serving') {
+          throw new AnagateError('SHUTTING_DOWN', `the gateway is ${this.#state}; try again later`);
+        }
+        return work();
+      });
+    this.#turn = result;
+    return result;
+  }
+
+  /** Runs `request`, which plans, makes ready and commits; again if somebody else's commit came in between. */
+  #mutate<T>(request: () => Promise<T>): Promise<T> {
+    return this.#exclusive(async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await request();
+        } catch (error) {
+          const conflict = error instanceof AnagateError && error.code === 'STATE_VERSION_CONFLICT';
+          if (!conflict || attempt >= CONFLICT_ATTEMPTS) throw error;
+        }
+      }
+    });
+  }
+
+  /** Commits and applies. When it rejects, nothing was applied but what the store says. */
+  async #commit(changes: readonly ConfigChange[]): Promise<void> {
+    try {
+      await this.#options.store.commit(this.#config.version, changes);
+    } catch (error) {
+      // The outcome may be unknown: the store knows.
+      await this.#follow().catch(() => {});
+      throw error;
+    }
+    await this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    const snapshot = await this.#options.store.load();
+    if (snapshot.version === this.#config.version) return;
+    await this.#applier.apply(this.#config.follow(snapshot));
+  }
+
+  /** Another gateway's commit, or an echo of our own. */
+  #storeChanged(version: number): void {
+    if (version <= this.#config.version) return;
+    this.#exclusive(() => this.#follow()).catch((err: unknown) => {
+      if (this.#state === 'serving')
+        this.#options.log.error({ err }, 'a change of the configuration cannot be followed');
+    });
+  }
+
+  // ---- subsystems and hosts ----
+
+  addSubsystem(spec: SubsystemSpec): Promise<SubsystemInfo> {
+    return this.#mutate(async () => {
+      const { record, changes } = planAddSubsystem(this.#config, spec, () =>
+        newSerial(this.#options.random.integer),
+      );
+      await this.#commit(changes);
+      return this.#listing.subsystem(this.#config.subsystem(record.nqn), this.#place!);
+    });
+  }
+
+  deleteSubsystem(nqn: string, force: boolean): Promise<void> {
+    return this.#mutate(() => this.#commit(planDeleteSubsystem(this.#config, nqn, force)));
+  }
+
+  addHost(nqn: string, hostNqn: string): Promise<void> {
+    return this.#mutate(() => this.#commit(planAddHost(this.#config, nqn, hostNqn)));
+  }
+
+  deleteHost(nqn: string, hostNqn: string): Promise<void> {
+    return this.#mutate(() => this.#commit(planDeleteHost(this.#config, nqn, hostNqn)));
+  }
+
+  // ---- listeners ----
+
+  addListener(spec: ListenerSpec): Promise<ListenerInfo> {
+    return this.#mutate(async () => {
+      const { record, changes } = planAddListener(this.#config, spec, (name) => this.#isLocal(name));
+      const isLocal = this.#isLocal(record.hostName);
+      // Before the commit, so that an address that cannot be had is an error and not a promise.
+      if (isLocal) await this.#listeners.open(record, this.#options.target.subsystems.get(record.nqn)!);
+      await this.#commitOr(changes, () => this.#listeners.close(record));
+      if (!isLocal) {
+        const { hostName } = record;
+        refuse(
+          'LISTENER_REMOTE',
+          `stored; it becomes active on the gateway of host ${hostName}, not on this one`,
+        );
+      }
+      return this.#listing.listener(record);
+    });
+  }
+
+  deleteListener(spec: ListenerSpec, force: boolean): Promise<void> {
+    const inUse = (record: ListenerRecord): boolean => this.#listing.hasConnections(record);
+    return this.#mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
+  }
+
+  /** Commits; when that fails and did not come true, takes back what was made ready. */
+  async #commitOr(changes: readonly ConfigChange[], undo: () => Promise<void>): Promise<void> {
+    try {
+      await this.#commit(changes);
+    } catch (error) {
+      if (!this.#config.holds(changes)) await undo();
+      throw error;
+    }
+  }
+
+  // ---- namespaces ----
+
+  addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo> {
+    return this.#mutate(async () => {
+      const context = { newUuid: this.#options.random.uuid, homeGroups: this.#options.monitor.homeGroups() };
+      const plan = planAddNamespace(this.#config, spec, context);
+      const create = spec.backend.type === 'file' && spec.backend.create;
+      const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
+      await this.#commitOr([setRecord(record)], undo);
+      return this.#listing.namespace(record);
+    });
+  }
+
+  deleteNamespace(nqn: string, nsid: number): Promise<void> {
+    return this.#mutate(() => this.#commit([removeRecord(findNamespace(this.#config, nqn, nsid))]));
+  }
+
+  resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo> {
+    return this.#mutate(async () => {
+      const before = findNamespace(this.#config, nqn, nsid);
+      const record = planResize(before, sizeBytes);
+      const device = this.#requireDevice(before);
+      // The device first: one that is larger than the record says does no harm, should this end here.
+      if (device.sizeBytes < sizeBytes) await device.resize(sizeBytes);
+      await this.#commit([setRecord(record)]);
+      return this.#listing.namespace(record);
+    });
+  }
+
+  changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void> {
+    return this.#mutate(async () => {
+      const before = findNamespace(this.#config, nqn, nsid);
+      const group = chooseAnaGroup(this.#config, anaGroupId, this.#options.monitor.homeGroups());
+      if (group === before.anaGroupId) return;
+      await this.#commit([setRecord({ ...before, anaGroupId: group })]);
+    });
+  }
+
+  #requireDevice(record: NamespaceRecord): BlockDevice {
+    const device = this.#devices.get(record);
+    return (
+      device ??
+      refuse('BACKEND_FAILED', `namespace ${record.nsid} of ${record.nqn} has no open device; see the log`)
+    );
+  }
+
+  // ---- what there is ----
+
+  info(): GatewayInfo {
+    return {
+      ...this.#options.identity,
+      anaGroupId: this.#place?.anaGroupId ?? 0,
+      maxSubsystems: LIMITS.maxSubsystems,
+      maxNamespaces: LIMITS.maxNamespaces,
+      maxNamespacesPerSubsystem: LIMITS.maxNamespacesPerSubsystem,
+      maxHosts: LIMITS.maxHosts,
+      maxHostsPerSubsystem: LIMITS.maxHostsPerSubsystem,
+      initialized: this.#state === 'serving',
+    };
+  }
+
+  listSubsystems(filter: { nqn?: string; serial?: string } = {}): SubsystemInfo[] {
+    return this.#listing.subsystems(filter, this.#place!);
+  }
+
+  listListeners(nqn: string): ListenerInfo[] {
+    return this.#listing.listeners(nqn);
+  }
+
+  listHosts(nqn: string): HostsInfo {
+    return this.#listing.hosts(nqn);
+  }
+
+  listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {
+    return this.#listing.namespaces(filter);
+  }
+
+  listConnections(nqn?: string): ConnectionInfo[] {
+    return this.#listing.connections(nqn);
+  }
+
+  logLevel(): string {
+    return this.#options.logLevel.get();
+  }
+
+  setLogLevel(level: string): void {
+    this.#options.logLevel.set(level);
+  }
+}

@@ -1,0 +1,168 @@
+/** What the gateway answers when it is asked what there is. Reads only. */
+import { AnaState, type AnaStates } from '../target/ana.ts';
+import type { Controller } from '../target/controller.ts';
+import type { Target } from '../target/target.ts';
+import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
+import type { Configuration, SubsystemConfig } from './configuration.ts';
+import type { ConnectionInfo, HostsInfo, ListenerInfo, NamespaceInfo, SubsystemInfo } from './gateway-api.ts';
+import type { Listeners } from './listeners.ts';
+import type { ListenerRecord, NamespaceRecord } from './records.ts';
+import { MODEL } from './target-applier.ts';
+
+/** The words of the API. */
+const API_STATE = {
+  [AnaState.optimized]: 'optimized',
+  [AnaState.nonOptimized]: 'non-optimized',
+  [AnaState.inaccessible]: 'inaccessible',
+} as const;
+
+export interface ListingOptions {
+  config: Configuration;
+  target: Target;
+  ana: AnaStates;
+  listeners: Listeners;
+}
+
+export class Listing {
+  readonly #options: ListingOptions;
+
+  constructor(options: ListingOptions) {
+    this.#options = options;
+  }
+
+  /** By NQN. */
+  subsystems(
+    filter: { nqn?: string; serial?: string },
+    cntlids: { minCntlid: number; maxCntlid: number },
+  ): SubsystemInfo[] {
+    return this.#subsystemConfigs(filter.nqn)
+      .filter(({ record }) => filter.serial === undefined || record.serial === filter.serial)
+      .map((subsystem) => this.subsystem(subsystem, cntlids));
+  }
+
+  subsystem(subsystem: SubsystemConfig, cntlids: { minCntlid: number; maxCntlid: number }): SubsystemInfo {
+    const { record, namespaces, allowAnyHost } = subsystem;
+    return {
+      nqn: record.nqn,
+      serial: record.serial,
+      model: MODEL,
+      minCntlid: cntlids.minCntlid,
+      maxCntlid: cntlids.maxCntlid,
+      namespaceCount: namespaces.size,
+      maxNamespaces: record.maxNamespaces,
+      allowAnyHost,
+    };
+  }
+
+  /** Throws SUBSYSTEM_NOT_FOUND. */
+  listeners(nqn: string): ListenerInfo[] {
+    return [...this.#options.config.subsystem(nqn).listeners.values()].map((record) => this.listener(record));
+  }
+
+  listener(record: ListenerRecord): ListenerInfo {
+    const { nqn, hostName, traddr, adrfam, trsvcid } = record;
+    const active = this.#options.listeners.isOpen(record);
+    return { nqn, hostName, traddr, adrfam, trsvcid, active, anaStates: active ? this.#anaStates() : [] };
+  }
+
+  #anaStates(): ListenerInfo['anaStates'] {
+    return this.#options.ana.groups
+      .filter((group) => group.known)
+      .map(({ id, state }) => ({ group: id, state: API_STATE[state] }));
+  }
+
+  /** Whether a host is connected through this listener to its subsystem. */
+  hasConnections(record: ListenerRecord): boolean {
+    const port = this.#options.listeners.portOf(record);
+    if (port === undefined) return false;
+    for (const controller of this.#controllers(record.nqn)) if (controller.port === port) return true;
+    return false;
+  }
+
+  /** Throws SUBSYSTEM_NOT_FOUND. */
+  hosts(nqn: string): HostsInfo {
+    const { allowAnyHost, hosts } = this.#options.config.subsystem(nqn);
+    return { nqn, allowAnyHost, hosts: [...hosts].sort() };
+  }
+
+  /** By NQN and nsid. */
+  namespaces(filter: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[] {
+    const uuid = filter.uuid?.toLowerCase();
+    return this.#subsystemConfigs(filter.nqn).flatMap(({ namespaces }) =>
+      [...namespaces.values()]
+        .filter((record) => filter.nsid === undefined || record.nsid === filter.nsid)
+        .filter((record) => uuid === undefined || record.uuid === uuid)
+        .sort((a, b) => a.nsid - b.nsid)
+        .map((record) => this.namespace(record)),
+    );
+  }
+
+  namespace(record: NamespaceRecord): NamespaceInfo {
+    const { nqn, nsid, uuid, backend, sizeBytes, blockSize, anaGroupId, readOnly } = record;
+    return {
+      nqn,
+      nsid,
+      uuid,
+      nguid: formatNguid(nguidOfUuid(uuid)!),
+      backend: backend.type === 'file' ? { ...backend, create: false } : backend,
+      sizeBytes,
+      blockSize,
+      anaGroupId,
+      readOnly,
+    };
+  }
+
+  /** Live controllers, and the allowed hosts that have none. Throws SUBSYSTEM_NOT_FOUND for an NQN that is not there. */
+  connections(nqn?: string): ConnectionInfo[] {
+    if (nqn !== undefined) this.#options.config.subsystem(nqn);
+    return this.#subsystemConfigs(nqn).flatMap((subsystem) => {
+      const controllers = [...this.#controllers(subsystem.record.nqn)];
+      const connected = new Set(controllers.map((controller) => controller.host.hostNqn));
+      const absent = [...subsystem.hosts].filter((hostNqn) => !connected.has(hostNqn));
+      return [
+        ...controllers.map((controller) => connectionOf(subsystem.record.nqn, controller)),
+        ...absent.sort().map((hostNqn) => this.#noConnection(subsystem.record.nqn, hostNqn)),
+      ];
+    });
+  }
+
+  #noConnection(subsystemNqn: string, hostNqn: string): ConnectionInfo {
+    return {
+      subsystemNqn,
+      hostNqn,
+      connected: false,
+      traddr: '',
+      trsvcid: 0,
+      adrfam: 'ipv4',
+      queueCount: 0,
+      cntlid: -1,
+      keepAliveTimeout: this.#options.target.keepAliveTimeouts.has(`${subsystemNqn} ${hostNqn}`),
+    };
+  }
+
+  #controllers(nqn: string): Iterable<Controller> {
+    return this.#options.target.subsystems.get(nqn)?.controllers ?? [];
+  }
+
+  #subsystemConfigs(nqn: string | undefined): SubsystemConfig[] {
+    const all = [...this.#options.config.subsystems.values()];
+    const found = nqn === undefined ? all : all.filter(({ record }) => record.nqn === nqn);
+    return found.sort((a, b) => (a.record.nqn < b.record.nqn ? -1 : 1));
+  }
+}
+
+function connectionOf(subsystemNqn: string, controller: Controller): ConnectionInfo {
+  const transport = controller.queues.get(0)?.transport;
+  const traddr = transport?.remoteAddress ?? '';
+  return {
+    subsystemNqn,
+    hostNqn: controller.host.hostNqn,
+    connected: true,
+    traddr,
+    trsvcid: transport?.remotePort ?? 0,
+    adrfam: traddr.includes(':') ? 'ipv6' : 'ipv4',
+    queueCount: controller.queues.size,
+    cntlid: controller.cntlid,
+    keepAliveTimeout: false,
+  };
+}

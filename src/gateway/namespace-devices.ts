@@ -1,0 +1,192 @@
+/**
+ * The block devices behind the namespaces: opened before a namespace is offered, closed after it is gone. Guards that two
+ * namespaces do not write to one file unless somebody insists.
+ */
+import { realpath, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { AnagateError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { LIMITS } from '../limits.ts';
+import type { OpenBackend } from './backends.ts';
+import type { NamespacePlan } from './namespace-plans.ts';
+import { type BackendRecord, keyOf, type NamespaceRecord } from './records.ts';
+import { refuse } from './validation.ts';
+
+interface OpenDevice {
+  device: BlockDevice;
+  /** What must not be used twice: the file's real path or the image's name; null when it cannot be. */
+  identity: string | null;
+  /** For messages: namespace 1 of nqn... */
+  owner: string;
+}
+
+export class NamespaceDevices {
+  readonly #open: OpenBackend;
+  readonly #log: Log;
+  /** Files that are the gateway's own, not to be used for a namespace. */
+  readonly #reservedPaths: readonly string[];
+  /** By record key. */
+  readonly #devices = new Map<string, OpenDevice>();
+
+  constructor(open: OpenBackend, reservedPaths: readonly string[], log: Log) {
+    this.#open = open;
+    this.#reservedPaths = reservedPaths;
+    this.#log = log;
+  }
+
+  /** The open device of a namespace. */
+  get(record: NamespaceRecord): BlockDevice | undefined {
+    return this.#devices.get(keyOf(record))?.device;
+  }
+
+  /**
+   * Opens the device of a namespace that is to be added, making its file if `create`. Resolves with the record, its size
+   * settled, and with the way to take everything back. Rejects with IMAGE_IN_USE when another namespace has it and not
+   * `force`, or as {@link OpenBackend}.
+   */
+  async create(
+    plan: NamespacePlan,
+    create: boolean,
+    force: boolean,
+  ): Promise<{ record: NamespaceRecord; undo: () => Promise<void> }> {
+    const { backend } = plan;
+    const identity = await identityOf(backend);
+    await this.#refuseReserved(identity, backend);
+    if (!force) this.#refuseUsed(identity, backend);
+    const isNew = backend.type === 'file' && create && !(await exists(backend.path));
+    const device = await this.#open({
+      backend,
+      create,
+      readOnly: plan.readOnly,
+      ...(plan.sizeBytes !== undefined && { sizeBytes: plan.sizeBytes }),
+    });
+    const record: NamespaceRecord = {
+      ...plan,
+      sizeBytes: plan.sizeBytes ?? wholeBlocks(device, plan.blockSize),
+    };
+    try {
+      if (record.sizeBytes === 0) refuse('SIZE_INVALID', `${device.description} is smaller than one block`);
+      if (record.sizeBytes > LIMITS.maxNamespaceBytes)
+        refuse('SIZE_INVALID', `${device.description} is too large`);
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+    // Read again: a file that was just made has a real path only now.
+    this.#keep(record, device, await identityOf(backend));
+    const undo = async (): Promise<void> => {
+      await this.close(record);
+      if (isNew && backend.type === 'file') await unlink(backend.path);
+    };
+    return { record, undo };
+  }
+
+  /** Opens the device of a namespace that was committed before. It may be larger than the record says, not smaller. */
+  async open(record: NamespaceRecord): Promise<BlockDevice> {
+    const { backend, readOnly, sizeBytes } = record;
+    const request = { backend, create: false, readOnly };
+    const device = await this.#open(backend.type === 'memory' ? { ...request, sizeBytes } : request);
+    if (device.sizeBytes < sizeBytes) {
+      const has = device.sizeBytes;
+      await device.close();
+      throw new AnagateError(
+        'BACKEND_FAILED',
+        `${device.description} has ${has} bytes, fewer than the ${sizeBytes} of the namespace; restore it`,
+      );
+    }
+    this.#keep(record, device, await identityOf(backend));
+    return device;
+  }
+
+  /** Closes the device of a namespace, if it is open; what is in flight completes first. */
+  async close(record: NamespaceRecord): Promise<void> {
+    const open = this.#devices.get(keyOf(record));
+    if (open === undefined) return;
+    this.#devices.delete(keyOf(record));
+    await this.#flushAndClose(open);
+  }
+
+  /** For the end of the process. */
+  async closeAll(): Promise<void> {
+    const all = [...this.#devices.values()];
+    this.#devices.clear();
+    await Promise.all(all.map((open) => this.#flushAndClose(open)));
+  }
+
+  #keep(record: NamespaceRecord, device: BlockDevice, identity: string | null): void {
+    const owner = `namespace ${record.nsid} of ${record.nqn}`;
+    device.onResize = (sizeBytes) => {
+      this.#log.warn(
+        { subsystemNqn: record.nqn, nsid: record.nsid, device: device.description, sizeBytes },
+        'the device behind a namespace was cut from outside; reads and writes past its end fail',
+      );
+    };
+    this.#devices.set(keyOf(record), { device, identity, owner });
+  }
+
+  #refuseUsed(identity: string | null, backend: BackendRecord): void {
+    if (identity === null) return;
+    for (const other of this.#devices.values()) {
+      if (other.identity !== identity) continue;
+      refuse(
+        'IMAGE_IN_USE',
+        `${nameOf(backend)} is in use by ${other.owner}; two would overwrite each other's data`,
+      );
+    }
+  }
+
+  async #refuseReserved(identity: string | null, backend: BackendRecord): Promise<void> {
+    if (backend.type !== 'file') return;
+    const reserved = await Promise.all(this.#reservedPaths.map(realPath));
+    if (reserved.includes(identity!))
+      refuse('INVALID_ARGUMENT', `${nameOf(backend)} is the gateway's own state`);
+  }
+
+  async #flushAndClose({ device, owner }: OpenDevice): Promise<void> {
+    device.onResize = null;
+    const status = await new Promise<BlockStatus>((resolve) => device.flush({ ioDone: resolve }));
+    if (status !== 0)
+      this.#log.error({ device: device.description, owner, status }, 'flush before close failed');
+    await device.close().catch((err: unknown) => {
+      this.#log.error({ device: device.description, owner, err }, 'close failed');
+    });
+  }
+}
+
+function wholeBlocks(device: BlockDevice, blockSize: number): number {
+  return device.sizeBytes - (device.sizeBytes % blockSize);
+}
+
+async function identityOf(backend: BackendRecord): Promise<string | null> {
+  switch (backend.type) {
+    case 'file':
+      return realPath(backend.path);
+    case 'memory':
+      return null;
+    case 'rbd':
+      return `rbd:${backend.pool}/${backend.image}`;
+  }
+}
+
+/** Where a path leads, symbolic links followed, even if the file is not there yet. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return path;
+    return join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path));
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function nameOf(backend: BackendRecord): string {
+  if (backend.type === 'file') return `file ${backend.path}`;
+  return backend.type === 'rbd' ? `image ${backend.pool}/${backend.image}` : 'memory';
+}

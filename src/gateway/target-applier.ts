@@ -1,0 +1,260 @@
+/**
+ * Makes the target offer what the configuration says, change by change. At start the whole configuration is one change.
+ *
+ * What cannot be had at the moment (a file that is missing, an address that is not there) does not stop the rest: it is
+ * logged, remembered and tried again by {@link TargetApplier.retry}.
+ */
+import type { BlockDevice } from '../base/block-device.ts';
+import type { Log } from '../base/log.ts';
+import { LIMITS } from '../limits.ts';
+import type { MonitorClient } from '../monitor/monitor-client.ts';
+import { AnaState, type AnaStates } from '../target/ana.ts';
+import type { Subsystem } from '../target/subsystem.ts';
+import type { Target } from '../target/target.ts';
+import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
+import type { RecordChange } from './configuration.ts';
+import type { Listeners } from './listeners.ts';
+import type { NamespaceDevices } from './namespace-devices.ts';
+import {
+  type ConfigRecord,
+  type HostRecord,
+  keyOf,
+  type ListenerRecord,
+  type NamespaceRecord,
+} from './records.ts';
+
+/** MN of every controller. */
+export const MODEL = 'Anagate NVMe/TCP';
+
+const ANA_STATE = {
+  optimized: AnaState.optimized,
+  'non-optimized': AnaState.nonOptimized,
+  inaccessible: AnaState.inaccessible,
+} as const;
+
+export interface TargetApplierOptions {
+  target: Target;
+  ana: AnaStates;
+  monitor: MonitorClient;
+  devices: NamespaceDevices;
+  listeners: Listeners;
+  /** Whether a listener's host name means this gateway. */
+  isLocal: (hostName: string) => boolean;
+  log: Log;
+}
+
+/** Something that the configuration says and that could not be done. */
+export interface Trouble {
+  record: NamespaceRecord | ListenerRecord;
+  error: Error;
+}
+
+export class TargetApplier {
+  readonly #options: TargetApplierOptions;
+  readonly #troubles = new Map<string, Trouble>();
+
+  constructor(options: TargetApplierOptions) {
+    this.#options = options;
+  }
+
+  /** What is configured but not offered at the moment. */
+  get troubles(): readonly Trouble[] {
+    return [...this.#troubles.values()];
+  }
+
+  /** Applies changes in their order, see Configuration.follow. Never rejects. */
+  async apply(changes: readonly RecordChange[]): Promise<void> {
+    await this.#openDevices(changes);
+    for (const { before, after } of changes) {
+      if (after === null) await this.#remove(before!);
+      else if (before === null) await this.#add(after);
+      else await this.#change(before, after);
+    }
+  }
+
+  /** Tries again what could not be done. */
+  async retry(): Promise<void> {
+    for (const { record } of this.troubles) {
+      if (record.kind === 'namespace') await this.#openDevice(record);
+      await this.#add(record);
+    }
+  }
+
+  /** Takes the states of ANA groups from the monitor: of the home groups, and of all that namespaces are in. */
+  updateAnaStates(): void {
+    const { target, monitor } = this.#options;
+    const groups = new Set(monitor.homeGroups());
+    for (const subsystem of target.subsystems.values()) {
+      for (const namespace of subsystem.namespaces.values()) groups.add(namespace.anaGroupId);
+    }
+    for (const group of groups) this.#updateAnaState(group);
+  }
+
+  #updateAnaState(group: number): void {
+    const { ana, monitor } = this.#options;
+    const state = ANA_STATE[monitor.stateOf(group)];
+    // Setting a state anew would end a drain.
+    if (!ana.groups[group]!.known || ana.stateOf(group) !== state) ana.set(group, state);
+  }
+
+  // ---- one record ----
+
+  async #add(record: ConfigRecord): Promise<void> {
+    const { target } = this.#options;
+    switch (record.kind) {
+      case 'subsystem':
+        target.addSubsystem({
+          nqn: record.nqn,
+          serial: record.serial,
+          model: MODEL,
+          maxNamespaces: record.maxNamespaces,
+        });
+        return;
+      case 'host':
+        this.#subsystem(record).allowHost(record.hostNqn);
+        return;
+      case 'namespace':
+        this.#addNamespace(record);
+        return;
+      case 'listener':
+        await this.#openListener(record);
+    }
+  }
+
+  async #remove(record: ConfigRecord): Promise<void> {
+    const { target, devices, listeners } = this.#options;
+    switch (record.kind) {
+      case 'subsystem':
+        target.removeSubsystem(record.nqn);
+        return;
+      case 'host':
+        this.#subsystem(record).disallowHost(record.hostNqn);
+        return;
+      case 'namespace':
+        this.#troubles.delete(keyOf(record));
+        this.#subsystem(record).removeNamespace(record.nsid);
+        await devices.close(record);
+        return;
+      case 'listener':
+        this.#troubles.delete(keyOf(record));
+        await listeners.close(record);
+    }
+  }
+
+  async #change(before: ConfigRecord, after: ConfigRecord): Promise<void> {
+    if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
+      this.#changeNamespace(after);
+      return;
+    }
+    if (after.kind === 'subsystem') {
+      // Nothing of ours changes one; another gateway's change takes effect when this one starts anew.
+      this.#options.log.warn(
+        { subsystemNqn: after.nqn },
+        'a subsystem was changed; start this gateway anew to follow',
+      );
+      return;
+    }
+    await this.#remove(before);
+    if (after.kind === 'namespace') await this.#openDevice(after);
+    await this.#add(after);
+  }
+
+  // ---- namespaces ----
+
+  /** Opens what new namespaces need, several at a time. Those that a request has opened are open already. */
+  async #openDevices(changes: readonly RecordChange[]): Promise<void> {
+    const { devices } = this.#options;
+    const waiting: NamespaceRecord[] = [];
+    for (const { before, after } of changes) {
+      if (before === null && after?.kind === 'namespace' && devices.get(after) === undefined)
+        waiting.push(after);
+    }
+    const worker = async (): Promise<void> => {
+      for (let record = waiting.shift(); record !== undefined; record = waiting.shift())
+        await this.#openDevice(record);
+    };
+    await Promise.all(Array.from({ length: LIMITS.maxParallelBackendOpens }, worker));
+  }
+
+  async #openDevice(record: NamespaceRecord): Promise<void> {
+    try {
+      await this.#options.devices.open(record);
+      this.#settle(record);
+    } catch (error) {
+      this.#report(record, error as Error);
+    }
+  }
+
+  #addNamespace(record: NamespaceRecord): void {
+    const device = this.#options.devices.get(record);
+    if (device === undefined) return;
+    this.#updateAnaState(record.anaGroupId);
+    this.#offer(record, device);
+  }
+
+  #offer(record: NamespaceRecord, device: BlockDevice): void {
+    const { nsid, uuid, anaGroupId, blockSize, sizeBytes, readOnly } = record;
+    const nguid = formatNguid(nguidOfUuid(uuid)!);
+    this.#subsystem(record).addNamespace(
+      { nsid, uuid, nguid, anaGroupId, blockSize, sizeBytes, readOnly },
+      device,
+    );
+  }
+
+  #changeNamespace(after: NamespaceRecord): void {
+    const trouble = this.#troubles.get(keyOf(after));
+    if (trouble !== undefined) this.#troubles.set(keyOf(after), { ...trouble, record: after });
+    this.#updateAnaState(after.anaGroupId);
+    const subsystem = this.#subsystem(after);
+    subsystem.changeAnaGroup(after.nsid, after.anaGroupId);
+    subsystem.resizeNamespace(after.nsid, after.sizeBytes);
+  }
+
+  // ---- listeners ----
+
+  async #openListener(record: ListenerRecord): Promise<void> {
+    if (!this.#options.isLocal(record.hostName)) return;
+    try {
+      await this.#options.listeners.open(record, this.#subsystem(record));
+      this.#settle(record);
+    } catch (error) {
+      this.#report(record, error as Error);
+    }
+  }
+
+  // ---- trouble ----
+
+  #report(record: NamespaceRecord | ListenerRecord, error: Error): void {
+    const known = this.#troubles.get(keyOf(record));
+    this.#troubles.set(keyOf(record), { record, error });
+    if (known?.error.message === error.message) return;
+    this.#options.log.error(describe(record), `${nameOf(record)} is not served: ${error.message}`);
+  }
+
+  #settle(record: NamespaceRecord | ListenerRecord): void {
+    if (!this.#troubles.delete(keyOf(record))) return;
+    this.#options.log.info(describe(record), `${nameOf(record)} is served again`);
+  }
+
+  #subsystem(record: Exclude<ConfigRecord, { kind: 'subsystem' }> | HostRecord): Subsystem {
+    return this.#options.target.subsystems.get(record.nqn)!;
+  }
+}
+
+/** Whether hosts may take one for the other: only size and group differ. */
+function isSameDisk(before: NamespaceRecord, after: NamespaceRecord): boolean {
+  const same = { ...after, sizeBytes: before.sizeBytes, anaGroupId: before.anaGroupId };
+  return JSON.stringify(same) === JSON.stringify(before);
+}
+
+function nameOf(record: NamespaceRecord | ListenerRecord): string {
+  return record.kind === 'namespace'
+    ? `namespace ${record.nsid}`
+    : `listener ${record.traddr}:${record.trsvcid}`;
+}
+
+function describe(record: NamespaceRecord | ListenerRecord): Record<string, unknown> {
+  return record.kind === 'namespace'
+    ? { subsystemNqn: record.nqn, nsid: record.nsid }
+    : { subsystemNqn: record.nqn, address: record.traddr, port: record.trsvcid };
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/**
+ * The program: one command line for the gateway (`serve`) and for managing it. The gateway's code is loaded only by the
+ * command that needs it.
+ */
+import { readFileSync } from 'node:fs';
+import { runCommandLine } from './cli/command-line.ts';
+import { serveCommand } from './cli/serve.ts';
+
+/** package.json lies one level above both src/ and dist/. */
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const streams = {
+  out: (text: string) => void process.stdout.write(`${text}\n`),
+  err: (text: string) => void process.stderr.write(`${text}\n`),
+};
+// Not process.exit(): what was written must reach its reader.
+const failed = (status: number) => {
+  process.exitCode = status;
+};
+
+const status = await runCommandLine(process.argv.slice(2), {
+  streams,
+  env: process.env,
+  version,
+  ownCommands: [serveCommand({ streams, version, failed })],
+});
+if (status !== 0) failed(status);
