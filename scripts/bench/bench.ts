@@ -59,15 +59,29 @@ function jobOf(
   };
 }
 
+/** The floors that the chosen cases need; none with --no-floor. */
+type Floors = Partial<Record<'floor' | 'keeping-floor', Server<FloorTarget>>>;
+
+async function startFloors(loads: LoadCase[], options: Options): Promise<Floors> {
+  const floors: Floors = {};
+  if (!options.floor) return floors;
+  if (loads.some((load) => load.against === 'floor')) floors.floor = await startFloor(options.nodeFlags);
+  if (loads.some((load) => load.against === 'keeping-floor')) {
+    floors['keeping-floor'] = await startFloor(options.nodeFlags, options.sizeMib);
+  }
+  return floors;
+}
+
 async function measure(
   load: LoadCase,
   subject: Subject,
-  floor: Server<FloorTarget> | undefined,
+  floors: Floors,
   options: Options,
 ): Promise<CaseResult> {
   const own: LoadResult[] = [];
   const reference: LoadResult[] = [];
   for (let round = 0; round < options.rounds; round++) {
+    const floor = load.against === 'plain' ? undefined : floors[load.against];
     if (load.against === 'plain')
       reference.push(await runJob(jobOf({ ...load, digests: false }, subject, options)));
     else if (floor !== undefined) reference.push(await runJob(jobOf(load, floor, options)));
@@ -126,7 +140,7 @@ function chosen(options: Options): { loads: LoadCase[]; idle: boolean } {
 
 async function benchmark(options: Options): Promise<void> {
   const { loads, idle } = chosen(options);
-  const floor = options.floor ? await startFloor(options.nodeFlags) : undefined;
+  const floors = await startFloors(loads, options);
   let gateway: Gateway | undefined;
   let subject: Subject;
   if (options.external === undefined) {
@@ -149,7 +163,7 @@ async function benchmark(options: Options): Promise<void> {
   const results: CaseResult[] = [];
   if (!options.json) say(header());
   for (const one of loads) {
-    const result = await measure(one, subject, floor, options);
+    const result = await measure(one, subject, floors, options);
     results.push(result);
     if (!options.json) say(rows(result));
   }
@@ -157,7 +171,7 @@ async function benchmark(options: Options): Promise<void> {
   if (options.json)
     say(JSON.stringify({ where, how, cases: results, idleShare: idleResult?.share }, null, 2));
   else if (idleResult !== undefined) say(idleResult.text);
-  if (floor !== undefined) await stop(floor.child);
+  for (const floor of Object.values(floors)) await stop(floor.child);
   if (gateway !== undefined) {
     await stop(gateway.child);
     gateway.clean();

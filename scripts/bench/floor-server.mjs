@@ -2,6 +2,7 @@
  * The floor: the least that a Node server can do for such traffic. It takes 72-byte messages and answers 24 + n bytes, or
  * takes 72 + n and answers 24, in the best shape known: one reused receive buffer, one cork for each received chunk, data
  * from one shared buffer. It reads length, opcode and command id, and keeps, checks and remembers nothing.
+ * With a size in MiB as argument it does keep data, in one piece of memory: writes are copied in, reads sent from their place.
  * Prints its port as JSON.
  */
 import { createServer, Socket } from 'node:net';
@@ -13,7 +14,9 @@ const OPCODE_READ = 0x02;
 /** Reply headers, used in turn: one comes round again long after the socket took it. */
 const REPLIES = 8192;
 
-const data = Buffer.alloc(1024 * 1024, 'floor');
+const KEEPS = process.argv[2] !== undefined;
+const data = Buffer.alloc((KEEPS ? Number(process.argv[2]) : 1) * 1024 * 1024, 'floor');
+const BLOCK_BYTES = 512;
 const receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
 const replies = Array.from({ length: REPLIES }, () => Buffer.allocUnsafeSlow(REPLY_BYTES).fill(0));
 let nextReply = 0;
@@ -25,6 +28,8 @@ class FloorConnection {
   #piece = Buffer.alloc(CAPSULE);
   #pieceBytes = 0;
   #skip = 0;
+  /** Where the data that is being received belongs. */
+  #place = 0;
 
   attach(socket) {
     this.#socket = socket;
@@ -36,6 +41,8 @@ class FloorConnection {
     while (at < length) {
       if (this.#skip > 0) {
         const step = Math.min(this.#skip, length - at);
+        if (KEEPS) chunk.copy(data, this.#place, at, at + step);
+        this.#place += step;
         this.#skip -= step;
         at += step;
         if (this.#skip === 0) this.#acknowledge();
@@ -63,10 +70,15 @@ class FloorConnection {
     const plen = chunk[at + 4] | (chunk[at + 5] << 8) | (chunk[at + 6] << 16) | (chunk[at + 7] << 24);
     this.#cid = chunk[at + 10] | (chunk[at + 11] << 8);
     this.#skip = plen - CAPSULE;
+    if (KEEPS) {
+      const block = chunk[at + 48] | (chunk[at + 49] << 8) | (chunk[at + 50] << 16) | (chunk[at + 51] << 24);
+      this.#place = (block * BLOCK_BYTES) % data.length;
+    }
     if (chunk[at + 8] === OPCODE_READ) {
       const bytes = chunk[at + 40] | (chunk[at + 41] << 8) | (chunk[at + 42] << 16);
       this.#socket.write(this.#reply(0x07, 0x0c, REPLY_BYTES + bytes, 8));
-      if (view.length !== bytes) view = data.subarray(0, bytes);
+      if (KEEPS) view = data.subarray(this.#place, this.#place + bytes);
+      else if (view.length !== bytes) view = data.subarray(0, bytes);
       this.#socket.write(view);
     } else if (this.#skip === 0) this.#acknowledge();
   }

@@ -131,8 +131,10 @@ export interface Server<Target> {
   child: ChildProcess;
 }
 
-export async function startFloor(nodeFlags: string[]): Promise<Server<FloorTarget>> {
-  const child = spawnNode([...nodeFlags, join(HERE, 'floor-server.mjs')], SERVER_CPU);
+/** `keepMib`: the floor keeps that much data instead of none. */
+export async function startFloor(nodeFlags: string[], keepMib?: number): Promise<Server<FloorTarget>> {
+  const keeps = keepMib === undefined ? [] : [String(keepMib)];
+  const child = spawnNode([...nodeFlags, join(HERE, 'floor-server.mjs'), ...keeps], SERVER_CPU);
   const [first] = (await once(child.stdout!, 'data')) as [Buffer];
   const { port } = JSON.parse(first.toString()) as { port: number };
   return { target: { kind: 'floor', host: '127.0.0.1', port }, pid: child.pid!, child };

@@ -52,6 +52,12 @@ export function figures(results: LoadResult[]): Figures {
   };
 }
 
+const REFERENCE_NAMES: Record<LoadCase['against'], string> = {
+  floor: 'floor',
+  'keeping-floor': 'floor that keeps data',
+  plain: 'without digests',
+};
+
 const COLUMNS = ['case', 'IOPS', 'MB/s', 'mean us', 'p50', 'p99', 'p99.9', 'CPU us/cmd', 'ratio', ''];
 const WIDTHS = [34, 9, 8, 9, 9, 9, 9, 11, 7, 0];
 
@@ -71,9 +77,7 @@ export function rows({ case: { name, against, goal }, gateway, reference, ratio 
     ratio === undefined ? '' : `${ratio.toFixed(2)}x`,
     notes.filter(Boolean).join('; '),
   );
-  return reference === undefined
-    ? own
-    : `${own}\n${row(`  ${against === 'floor' ? 'floor' : 'without digests'}`, reference, '', '')}`;
+  return reference === undefined ? own : `${own}\n${row(`  ${REFERENCE_NAMES[against]}`, reference, '', '')}`;
 }
 
 function row(name: string, side: Figures, ratio: string, note: string): string {

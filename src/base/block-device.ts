@@ -60,7 +60,13 @@ export interface BlockDevice {
   /** Compares the extent with `data`; `miscompare` when they differ. */
   compare(offset: number, data: Buffer, completion: BlockCompletion): void;
   /** Atomic against every other write of this device: writes `data` only if the extent equals `expected`. */
-  compareAndWrite(offset: number, expected: Buffer, data: Buffer, fua: boolean, completion: BlockCompletion): void;
+  compareAndWrite(
+    offset: number,
+    expected: Buffer,
+    data: Buffer,
+    fua: boolean,
+    completion: BlockCompletion,
+  ): void;
 
   /** Grows or shrinks the device. Rejects with an Error whose message names the device and the reason. */
   resize(sizeBytes: number): Promise<void>;

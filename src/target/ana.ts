@@ -113,7 +113,8 @@ export class AnaStates {
    */
   set(groupId: number, state: AnaState): void {
     const group = this.groups[groupId];
-    if (group === undefined || groupId === 0) throw new RangeError(`ANA group ${groupId} is not in 1..${this.maxGroups}`);
+    if (group === undefined || groupId === 0)
+      throw new RangeError(`ANA group ${groupId} is not in 1..${this.maxGroups}`);
     const changed = group.state !== state || !group.known;
     group.draining = false;
     group.known = true;

@@ -139,13 +139,17 @@ export class Controller {
   /** Controller Fatal Status: nothing but properties is served until the host resets it. */
   private fatal(): boolean {
     this.csts = CSTS_CFS;
-    this.log.warn({ cntlid: this.cntlid, hostNqn: this.host.hostNqn }, 'controller fatal status: host enabled it with unsupported settings');
+    this.log.warn(
+      { cntlid: this.cntlid, hostNqn: this.host.hostNqn },
+      'controller fatal status: host enabled it with unsupported settings',
+    );
     return false;
   }
 
   /** Controller level reset through CC.EN: I/O queues go, the admin queue stays for the host's next steps. */
   private reset(value: number): void {
-    for (const queue of [...this.queues.values()]) if (queue.qid !== 0) this.detach(queue, 'controller reset');
+    for (const queue of [...this.queues.values()])
+      if (queue.qid !== 0) this.detach(queue, 'controller reset');
     const admin = this.queues.get(0);
     for (const request of this.events.reset()) if (admin !== undefined) admin.discard(request);
     this.changedNamespaces = new Set();

@@ -23,7 +23,9 @@ export function plan(target: Target, request: Request): number {
   controller.traffic = true;
   if ((request.flags & PSDT_MASK) !== PSDT_SGL) return Status.invalidField | DNR;
   if (!controller.enabled) return Status.commandSequenceError | DNR;
-  return request.queue.qid === 0 ? planAdmin(target, controller, request) : planIo(target, controller, request);
+  return request.queue.qid === 0
+    ? planAdmin(target, controller, request)
+    : planIo(target, controller, request);
 }
 
 /** Ends a command whose data could not be had as promised (SGL, digest), and the other half of its fused pair. */

@@ -87,7 +87,8 @@ export class Queue {
   /** Enters the request under its CID. False when another command with that CID is outstanding. */
   register(request: Request): boolean {
     const bucket = request.cid & (HASH_SIZE - 1);
-    for (let r = this.buckets[bucket]; r !== null; r = r.nextInBucket) if (r.cid === request.cid) return false;
+    for (let r = this.buckets[bucket]; r !== null; r = r.nextInBucket)
+      if (r.cid === request.cid) return false;
     request.nextInBucket = this.buckets[bucket];
     this.buckets[bucket] = request;
     return true;
@@ -122,7 +123,8 @@ export class Queue {
 
   /** A request of a closed queue is finished with: nobody gets an answer. */
   discard(request: Request): void {
-    if (request.namespace !== null && request.namespace.orphans.size > 0) request.namespace.orphanEnded(request);
+    if (request.namespace !== null && request.namespace.orphans.size > 0)
+      request.namespace.orphanEnded(request);
     this.transport.dropBuffer(request);
     this.release(request);
   }

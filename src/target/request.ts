@@ -2,12 +2,13 @@
  * One NVMe command, from capsule to completion. Requests live in the fixed table of their queue and are reused: nothing
  * is allocated per command. Parse (here and in dispatch) -> data arrives -> execute -> complete -> the transport answers.
  */
-import type { DataBuffer } from '../base/buffer-pool.ts';
+
 import type { BlockCompletion, BlockStatus } from '../base/block-device.ts';
+import type { DataBuffer } from '../base/buffer-pool.ts';
 import { IoOpcode } from '../wire/opcodes.ts';
 import { DNR, Status } from '../wire/status.ts';
-import { statusOfBlock } from './io/block-status.ts';
 import type { AnaGroup } from './ana.ts';
+import { statusOfBlock } from './io/block-status.ts';
 import type { Namespace } from './namespace.ts';
 import type { Queue } from './queue.ts';
 
@@ -79,7 +80,7 @@ export class Request implements BlockCompletion {
   /** Cursor of multi-step commands (DSM ranges). */
   step = 0;
   /** Takes the backend's outcome instead of the plain rule of {@link ioDone}. */
-  then: ((request: Request, outcome: BlockStatus) => void) | null = null;
+  onDone: ((request: Request, outcome: BlockStatus) => void) | null = null;
   /** Next request in the CID hash chain of the queue. */
   nextInBucket: Request | null = null;
 
@@ -119,7 +120,7 @@ export class Request implements BlockCompletion {
     this.partner = null;
     this.ready = false;
     this.step = 0;
-    this.then = null;
+    this.onDone = null;
     this.group = null;
     this.executing = false;
     this.mutates = false;
@@ -192,8 +193,11 @@ export class Request implements BlockCompletion {
   /** The backend is done with what this command asked of it. */
   ioDone(outcome: BlockStatus): void {
     this.executing = false;
-    if (this.then !== null) this.then(this, outcome);
-    else this.complete(outcome === 0 ? Status.success : statusOfBlock(outcome, this.transfer === Transfer.toHost));
+    if (this.onDone !== null) this.onDone(this, outcome);
+    else
+      this.complete(
+        outcome === 0 ? Status.success : statusOfBlock(outcome, this.transfer === Transfer.toHost),
+      );
   }
 }
 

@@ -124,7 +124,12 @@ export class Target {
   // ---- controllers ----
 
   /** A new controller, or null when the port has no controller id left. `subsystem` null: a discovery controller. */
-  createController(port: Port, subsystem: Subsystem | null, host: ControllerHost, katoMs: number): Controller | null {
+  createController(
+    port: Port,
+    subsystem: Subsystem | null,
+    host: ControllerHost,
+    katoMs: number,
+  ): Controller | null {
     const cntlid = port.cntlids.take();
     if (cntlid === null) return null;
     const controller = new Controller(

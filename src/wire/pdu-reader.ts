@@ -198,7 +198,8 @@ export class PduReader {
       const undefinedBits = flags & ~DEFINED_FLAGS[type];
       const hdgstWrong = (flags & PduFlag.hdgst) !== (digests & PduFlag.hdgst);
       const ddgstWrong = (flags & PduFlag.ddgst) !== 0 && !this.ddgst;
-      if (undefinedBits !== 0 || hdgstWrong || ddgstWrong) return this.headerFault(OFFSET_FLAGS, buf, at, available);
+      if (undefinedBits !== 0 || hdgstWrong || ddgstWrong)
+        return this.headerFault(OFFSET_FLAGS, buf, at, available);
     }
     if (hlen !== wantedHlen) return this.headerFault(OFFSET_HLEN, buf, at, available);
     if (type === PduType.icReq) {
@@ -260,7 +261,8 @@ export class PduReader {
 
   private readData(chunk: Buffer, at: number, end: number): number {
     const take = Math.min(this.dataLength - this.dataDone, end - at);
-    if (this.destination !== null) chunk.copy(this.destination, this.destinationStart + this.dataDone, at, at + take);
+    if (this.destination !== null)
+      chunk.copy(this.destination, this.destinationStart + this.dataDone, at, at + take);
     this.dataDone += take;
     if (this.dataDone === this.dataLength) {
       if (this.withDataDigest) {

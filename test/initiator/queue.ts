@@ -166,6 +166,11 @@ export class HostQueue {
     return this.#pending.size;
   }
 
+  /** CIDs of commands that have no completion yet. */
+  openCids(): IterableIterator<number> {
+    return this.#pending.keys();
+  }
+
   #checkIcResp(pdu: Pdu): void {
     const v = (text: string) => this.violations.push(`ICResp: ${text}`);
     for (const fault of pdu.faults) v(fault);

@@ -11,7 +11,9 @@ export function executeAbort(controller: Controller, request: Request): void {
   const cid = request.cdw10 >>> 16;
   const victim = controller.queues.get(sqid)?.find(cid) ?? null;
   const waiting =
-    victim !== null && victim !== request && (controller.events.remove(victim) || controller.port.ana.unhold(victim));
+    victim !== null &&
+    victim !== request &&
+    (controller.events.remove(victim) || controller.port.ana.unhold(victim));
   if (waiting) victim.complete(Status.abortRequested);
   else request.dw0 = NOT_ABORTED;
   request.complete(Status.success);

@@ -27,9 +27,11 @@ export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
 ]);
 
 /** Feature identifiers of an I/O controller, ascending: log page 12h lists them. */
-export const FEATURE_IDS: readonly number[] = [...FIXED.keys(), ...CHANGEABLE_FEATURE_IDS, Feature.hostIdentifier].sort(
-  (a, b) => a - b,
-);
+export const FEATURE_IDS: readonly number[] = [
+  ...FIXED.keys(),
+  ...CHANGEABLE_FEATURE_IDS,
+  Feature.hostIdentifier,
+].sort((a, b) => a - b);
 
 const SAVE = 0x8000_0000;
 const HOST_ID_BYTES = 16;

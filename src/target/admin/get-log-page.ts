@@ -1,4 +1,7 @@
 /** Get Log Page: which page, which part of it, and what reading it clears (NVMe Base 2.0 section 5.16). */
+
+import { encodeAnaLog } from '../../wire/ana-log.ts';
+import { discoveryLogBytes, encodeDiscoveryLog } from '../../wire/discovery-log.ts';
 import {
   Effects,
   encodeChangedNamespaceList,
@@ -11,8 +14,6 @@ import {
   LogPageId,
   LogPageSupport,
 } from '../../wire/log-pages.ts';
-import { encodeAnaLog } from '../../wire/ana-log.ts';
-import { encodeDiscoveryLog, discoveryLogBytes } from '../../wire/discovery-log.ts';
 import { AdminOpcode, IoOpcode } from '../../wire/opcodes.ts';
 import { Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
@@ -87,7 +88,13 @@ function readDiscovery(
   return 0;
 }
 
-function readPage(target: Target, controller: Controller, request: Request, lid: number, offset: number): number {
+function readPage(
+  target: Target,
+  controller: Controller,
+  request: Request,
+  lid: number,
+  offset: number,
+): number {
   const page = buildPage(target, controller, request, lid);
   if (typeof page === 'number') return page;
   if (offset > page.length) return Status.invalidField;
@@ -100,7 +107,9 @@ function readPage(target: Target, controller: Controller, request: Request, lid:
 function buildPage(target: Target, controller: Controller, request: Request, lid: number): Buffer | number {
   switch (lid) {
     case LogPageId.supportedLogPages:
-      return encodeSupportedLogPages(IO_CONTROLLER_PAGES.map((id) => [id, LogPageSupport.supported] as const));
+      return encodeSupportedLogPages(
+        IO_CONTROLLER_PAGES.map((id) => [id, LogPageSupport.supported] as const),
+      );
     case LogPageId.errorInformation:
       return errorLog(controller);
     case LogPageId.smartHealth:

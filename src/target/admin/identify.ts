@@ -9,7 +9,11 @@ import {
   encodeNvmController,
   encodeNvmNamespace,
 } from '../../wire/identify.ts';
-import { encodeCommandSetCombinations, encodeControllerList, encodeNamespaceList } from '../../wire/identify-lists.ts';
+import {
+  encodeCommandSetCombinations,
+  encodeControllerList,
+  encodeNamespaceList,
+} from '../../wire/identify-lists.ts';
 import { DISCOVERY_NQN } from '../../wire/nqn.ts';
 import { Status } from '../../wire/status.ts';
 import { anaChange, discoveryLogChanged, namespaceAttributeChanged } from '../async-events.ts';
@@ -65,7 +69,13 @@ export function executeIdentify(target: Target, controller: Controller, request:
   else request.refuse(status);
 }
 
-function identify(target: Target, controller: Controller, request: Request, cns: number, page: Buffer): number {
+function identify(
+  target: Target,
+  controller: Controller,
+  request: Request,
+  cns: number,
+  page: Buffer,
+): number {
   const subsystem = controller.subsystem!;
   const nsids = subsystem.namespaces.keys();
   switch (cns) {
@@ -97,7 +107,8 @@ function identify(target: Target, controller: Controller, request: Request, cns:
     case Cns.commandSetNamespace:
     case Cns.commandSetAllocatedNamespace:
       return (
-        ofNvmCommandSet(request) ?? ofNamespace(target, controller, request, () => encodeNvmNamespace({}, page))
+        ofNvmCommandSet(request) ??
+        ofNamespace(target, controller, request, () => encodeNvmNamespace({}, page))
       );
     case Cns.commandSetController:
       if (commandSet(request) !== CommandSet.nvm) return Status.invalidField;
@@ -106,10 +117,7 @@ function identify(target: Target, controller: Controller, request: Request, cns:
     case Cns.namespaceDescriptors: {
       const namespace = subsystem.namespaces.get(request.nsid);
       if (namespace === undefined) return Status.invalidNamespaceOrFormat;
-      encodeNamespaceDescriptors(
-        { nguid: namespace.nguid, uuid: namespace.uuid, csi: CommandSet.nvm },
-        page,
-      );
+      encodeNamespaceDescriptors({ nguid: namespace.nguid, uuid: namespace.uuid, csi: CommandSet.nvm }, page);
       return 0;
     }
     case Cns.attachedControllers:
@@ -149,7 +157,8 @@ function ofNamespace(
   request: Request,
   put: (namespace: Namespace) => void,
 ): number {
-  if (request.nsid === 0 || request.nsid > target.settings.maxNamespaces) return Status.invalidNamespaceOrFormat;
+  if (request.nsid === 0 || request.nsid > target.settings.maxNamespaces)
+    return Status.invalidNamespaceOrFormat;
   const namespace = controller.subsystem!.namespaces.get(request.nsid);
   if (namespace !== undefined) put(namespace);
   return 0;

@@ -14,7 +14,9 @@ const IDENTIFY_BYTES = 4096;
 export function planAdmin(target: Target, controller: Controller, request: Request): number {
   switch (request.opcode) {
     case AdminOpcode.identify:
-      return planData(request, Transfer.toHost, IDENTIFY_BYTES, (r) => executeIdentify(target, controller, r));
+      return planData(request, Transfer.toHost, IDENTIFY_BYTES, (r) =>
+        executeIdentify(target, controller, r),
+      );
     case AdminOpcode.getLogPage: {
       const bytes = ((request.cdw10 >>> 16) + (request.cdw11 & 0xffff) * 0x1_0000 + 1) * 4;
       if (bytes > target.settings.maxTransferBytes) return Status.invalidField | DNR;
@@ -25,7 +27,9 @@ export function planAdmin(target: Target, controller: Controller, request: Reque
         executeSetFeatures(target, controller, r),
       );
     case AdminOpcode.getFeatures:
-      return planData(request, Transfer.toHost, featureDataBytes(request), (r) => executeGetFeatures(controller, r));
+      return planData(request, Transfer.toHost, featureDataBytes(request), (r) =>
+        executeGetFeatures(controller, r),
+      );
     case AdminOpcode.asyncEventRequest:
       request.execute = (r) => controller.events.arm(r);
       return 0;
@@ -42,7 +46,12 @@ export function planAdmin(target: Target, controller: Controller, request: Reque
   }
 }
 
-function planData(request: Request, transfer: Transfer, bytes: number, execute: (r: Request) => void): number {
+function planData(
+  request: Request,
+  transfer: Transfer,
+  bytes: number,
+  execute: (r: Request) => void,
+): number {
   if (bytes > 0) request.transfer = transfer;
   request.dataLength = bytes;
   request.execute = execute;

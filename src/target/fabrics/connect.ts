@@ -102,7 +102,10 @@ function connectAdmin(
   const queue = request.queue;
   const controller = target.createController(queue.port, subsystem, host, request.cdw12);
   if (controller === null) {
-    target.log.warn({ hostNqn: host.hostNqn }, 'connect put off: every controller id of this gateway is in use');
+    target.log.warn(
+      { hostNqn: host.hostNqn },
+      'connect put off: every controller id of this gateway is in use',
+    );
     request.complete(Status.connectControllerBusy);
     return;
   }

@@ -33,7 +33,7 @@ export function executeDatasetManagement(request: Request): void {
   request.length = (end - first) * namespace.blockSize;
   if (!enter(request)) return;
   request.step = 0;
-  request.then = nextRange;
+  request.onDone = nextRange;
   nextRange(request, BlockStatus.ok);
 }
 

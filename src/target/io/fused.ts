@@ -37,7 +37,8 @@ export function planFused(target: Target, controller: Controller, request: Reque
 
 function planFirst(target: Target, controller: Controller, request: Request): number {
   const queue = request.queue;
-  let status = request.opcode === IoOpcode.compare ? planPlain(target, controller, request) : Status.invalidField | DNR;
+  let status =
+    request.opcode === IoOpcode.compare ? planPlain(target, controller, request) : Status.invalidField | DNR;
   if (status === 0) status = checkSize(request);
   if (status !== 0) {
     queue.fusedFailed = true;
@@ -57,7 +58,8 @@ function planSecond(target: Target, controller: Controller, request: Request): n
     queue.fusedFailed = false;
     return (failed ? Status.failedFusedCommand : Status.missingFusedCommand) | DNR;
   }
-  let status = request.opcode === IoOpcode.write ? planPlain(target, controller, request) : Status.invalidField | DNR;
+  let status =
+    request.opcode === IoOpcode.write ? planPlain(target, controller, request) : Status.invalidField | DNR;
   const sameRange =
     first.nsid === request.nsid && first.offset === request.offset && first.length === request.length;
   if (status === 0 && !sameRange) status = Status.invalidField | DNR;
@@ -72,7 +74,9 @@ function planSecond(target: Target, controller: Controller, request: Request): n
 }
 
 function checkSize(request: Request): number {
-  return request.length > ACWU_BLOCKS << request.namespace!.blockShift ? Status.atomicWriteUnitExceeded | DNR : 0;
+  return request.length > ACWU_BLOCKS << request.namespace!.blockShift
+    ? Status.atomicWriteUnitExceeded | DNR
+    : 0;
 }
 
 /** The next command of the queue was not the second half: the first one ends without effect. */
@@ -128,7 +132,7 @@ function executePair(write: Request): void {
     return;
   }
   compare.executing = true;
-  write.then = pairDone;
+  write.onDone = pairDone;
   write.namespace!.device.compareAndWrite(write.offset, compare.data, write.data, wantsFua(write), write);
 }
 

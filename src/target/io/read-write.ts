@@ -26,7 +26,8 @@ export function executeRead(request: Request): void {
 }
 
 export function executeWrite(request: Request): void {
-  if (enter(request)) request.namespace!.device.write(request.offset, request.data, wantsFua(request), request);
+  if (enter(request))
+    request.namespace!.device.write(request.offset, request.data, wantsFua(request), request);
 }
 
 export function executeCompare(request: Request): void {

@@ -161,7 +161,8 @@ export class TcpConnection implements PduSink, QueueTransport {
     const request = this.receiving!;
     this.receiving = null;
     if (this.receivingInCapsule) {
-      const status = this.receivingStatus !== 0 ? this.receivingStatus : digestOk ? 0 : Status.transientTransportError;
+      const status =
+        this.receivingStatus !== 0 ? this.receivingStatus : digestOk ? 0 : Status.transientTransportError;
       if (status === 0) request.execute(request);
       else failData(request, status);
       return;
@@ -387,7 +388,8 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** Closes the connection when it holds data buffers and no byte of it has moved for `ms`. */
   closeIfStalled(ms: number): void {
     const holdsData = this.heldBytes > 0 && (this.output.backlogBytes > 0 || this.queue.awaitsData());
-    if (holdsData && this.target.clock.nowMs() - this.turnMs > ms) this.close('stalled: holds data buffers that others wait for');
+    if (holdsData && this.target.clock.nowMs() - this.turnMs > ms)
+      this.close('stalled: holds data buffers that others wait for');
   }
 
   /** For logs. */
@@ -430,7 +432,10 @@ export class TcpConnection implements PduSink, QueueTransport {
 
   /** Sends a C2HTermReq and ends the connection (NVMe/TCP 1.0 section 3.7). */
   private terminate(fes: number, fei: number, header: Buffer): void {
-    this.target.log.warn({ ...this.describe(), fes, fei }, 'protocol error by host, connection terminated (C2HTermReq)');
+    this.target.log.warn(
+      { ...this.describe(), fes, fei },
+      'protocol error by host, connection terminated (C2HTermReq)',
+    );
     this.noteReason(`protocol error FES ${fes} FEI ${fei}`);
     this.output.flush();
     this.socket.write(buildC2hTermReq(fes, fei, header));

@@ -11,7 +11,8 @@ const SGL_TRANSPORT = 0x5a;
 export function checkSgl(request: Request, inCapsule: number, toController: boolean): number {
   const wanted = request.dataLength;
   if (inCapsule > 0) {
-    if (request.sglIdentifier !== SGL_IN_CAPSULE || !toController) return Status.sglDescriptorTypeInvalid | DNR;
+    if (request.sglIdentifier !== SGL_IN_CAPSULE || !toController)
+      return Status.sglDescriptorTypeInvalid | DNR;
     if (request.sglAddressLow !== 0 || request.sglAddressHigh !== 0) return Status.sglOffsetInvalid | DNR;
     return request.sglLength === wanted && inCapsule === wanted ? 0 : Status.dataSglLengthInvalid | DNR;
   }
