@@ -98,26 +98,6 @@ async function measure(
   };
 }
 
-/** Each block written once, so that reads find memory and not holes. */
-async function fill(subject: Subject, options: Options): Promise<void> {
-  const job: Job = {
-    kind: 'load',
-    target: subject.target,
-    connections: 1,
-    depth: 8,
-    write: true,
-    operationBytes: 128 * 1024,
-  };
-  const passes = Math.max(1, options.sizeMib / 512);
-  await runJob({
-    ...job,
-    sequential: true,
-    workingSetBytes: options.sizeMib * MIB,
-    warmupMs: 0,
-    seconds: passes,
-  });
-}
-
 async function measureIdle(subject: Subject): Promise<{ share: number; text: string }> {
   const job: Job = { kind: 'idle', target: subject.target, pid: subject.pid, connections: IDLE_CONNECTIONS };
   const result = await runJob<IdleResult>({ ...job, warmupMs: 1000, seconds: IDLE_SECONDS });
@@ -152,7 +132,7 @@ async function benchmark(options: Options): Promise<void> {
       digests: true,
       workingSetBytes: options.sizeMib * MIB,
     });
-    await fill(subject, options);
+    await runJob({ kind: 'fill', target: subject.target, workingSetBytes: options.sizeMib * MIB });
   } else {
     subject = { target: { kind: 'nvme', hostNqn: options.hostNqn, ...options.external } };
   }
@@ -189,7 +169,7 @@ async function profile(options: Options): Promise<void> {
     const flags = [...options.nodeFlags, '--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=250'];
     const spawned = performance.now();
     const gateway = await startGateway(flags, options.sizeMib * MIB, options.hostNqn);
-    await fill(gateway, options);
+    await runJob({ kind: 'fill', target: gateway.target, workingSetBytes: options.sizeMib * MIB });
     const from = (performance.now() - spawned) * 1000 + WARMUP_MS * 1000;
     const result = await runJob<LoadResult>(jobOf(load, gateway, options));
     const to = from + options.seconds * 1e6;

@@ -1,6 +1,7 @@
 /**
  * The load generator: a process of its own that runs one job, given as JSON in its argument, and prints the result as JSON.
- * Job kinds: `load` (see LoadLoop), `idle` (connections that do nothing), `check` (what was written is read back).
+ * Job kinds: `load` (see LoadLoop), `idle` (connections that do nothing), `check` (what was written is read back),
+ * `fill` (the working set is written once, so that reads find memory and not holes).
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,8 +39,7 @@ async function connectTo({ target, connections, depth }) {
   return { queues, depth: granted, ...namespace, inCapsuleBytes, close: () => controller.close() };
 }
 
-async function load() {
-  const side = await connectTo(job);
+function startLoops(side) {
   const blocks = Math.min(side.blocks, Math.floor(job.workingSetBytes / side.blockBytes));
   const share = job.sequential ? Math.floor(blocks / side.queues.length) : blocks;
   const loops = side.queues.map((connection, index) => {
@@ -64,6 +64,12 @@ async function load() {
     };
   }
   for (const loop of loops) loop.start();
+  return loops;
+}
+
+async function load() {
+  const side = await connectTo(job);
+  const loops = startLoops(side);
   await sleep(job.warmupMs);
   for (const loop of loops) loop.reset();
   const serverBefore = job.pid ? cpuTimeNs(job.pid) : 0;
@@ -86,11 +92,25 @@ async function load() {
     serverCpuNs: serverNs,
     generatorBusy: (own.user + own.system) / 1e6 / seconds,
   };
+  await finish(side, loops);
+  return result;
+}
+
+/** Lets the commands in flight come back, so that the server has none of them left to do during the next measurement. */
+async function finish(side, loops) {
   for (const loop of loops) loop.stop();
   await Promise.race([Promise.all(loops.map((loop) => loop.drained)), sleep(2000)]);
   for (const connection of side.queues) connection.close();
   side.close();
-  return result;
+}
+
+async function fill() {
+  Object.assign(job, { connections: 1, depth: 8, write: true, operationBytes: 128 * 1024, sequential: true });
+  const side = await connectTo(job);
+  const loops = startLoops(side);
+  while (loops[0].bytes < job.workingSetBytes) await sleep(20);
+  await finish(side, loops);
+  return { ok: true };
 }
 
 /** Controllers with an admin and one I/O queue each, kept alive as Linux does, until `connections` are open. */
@@ -138,6 +158,6 @@ async function check() {
   return { ok: true, inCapsuleBytes: side.inCapsuleBytes, blocks: side.blocks, blockBytes: side.blockBytes };
 }
 
-const result = await { load, idle, check }[job.kind]();
+const result = await { load, idle, check, fill }[job.kind]();
 process.stdout.write(`${JSON.stringify(result)}\n`);
 process.exit(0);

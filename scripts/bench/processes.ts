@@ -71,7 +71,7 @@ export interface NvmeTarget {
 }
 
 export interface Job {
-  kind: 'load' | 'idle' | 'check';
+  kind: 'load' | 'idle' | 'check' | 'fill';
   target: FloorTarget | NvmeTarget;
   /** The server's process, for its CPU time. */
   pid?: number | undefined;
