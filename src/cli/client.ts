@@ -1,6 +1,7 @@
 /** The CLI's side of the gRPC connection to a gateway. */
 import { constants } from 'node:os';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { systemClock } from '../base/clock.ts';
 import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
 import type { Sent } from '../control/gateway-types.ts';
 
@@ -44,7 +45,7 @@ export class GatewayClient {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        { deadline: Date.now() + this.#timeoutMs },
+        { deadline: systemClock.wallMs() + this.#timeoutMs },
         (error, answer) => {
           if (error === null) resolve(answer as RpcAnswer<R>);
           else reject(this.#failure(rpc, error));
