@@ -150,7 +150,7 @@ export function* objectMetrics(source: MetricsSource): Generator<string> {
   yield* families(subsystemFamilies(group), () => source.subsystems());
   yield* latencies(source);
   yield* listeners(source);
-  yield* families(hostFamilies(name), () => source.hosts());
+  for (const family of hostFamilies(name)) yield* unique(families([family], () => source.hosts()));
   yield* families(ANA_FAMILIES, () => source.anaGroups());
   yield* families(NAMESPACE_FAMILIES, () => source.namespaces());
 }
@@ -161,6 +161,17 @@ function* families<T>(all: readonly Family<T>[], objects: () => Iterable<T>): Ge
     for (const object of objects()) {
       yield `${family.name}{${family.labels(object)}} ${formatValue(family.value(object))}\n`;
     }
+  }
+}
+
+/** A host with several controllers comes once for each, and the same series twice would spoil the page: the first counts. */
+function* unique(lines: Iterable<string>): Generator<string> {
+  const seen = new Set<string>();
+  for (const line of lines) {
+    const series = line.slice(0, line.lastIndexOf(' '));
+    if (seen.has(series)) continue;
+    seen.add(series);
+    yield line;
   }
 }
 

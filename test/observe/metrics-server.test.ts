@@ -162,6 +162,20 @@ describe('the metrics page', () => {
     expect(page.get('ceph_nvmeof_bdev_metadata')?.samples[0].labels.get('rbd_name')).toBe(nasty);
   });
 
+  it('shows a host with several controllers once', async () => {
+    const host = {
+      nqn: NQN,
+      hostNqn: 'nqn.h1',
+      hostAddress: '127.0.0.1',
+      connected: true,
+      keepAliveTimeout: false,
+    };
+    const hosts = () => [host, { ...host }, { ...host, hostAddress: '127.0.0.2' }];
+    const page = await scrape(sampleSource({ hosts }));
+    expect(page.get('ceph_nvmeof_host_connection_state')?.samples).toHaveLength(2);
+    expect(page.get('ceph_nvmeof_host_keepalive_timeout')?.samples).toHaveLength(1);
+  });
+
   it('reads counters anew each time, and begins with an empty gateway', async () => {
     let accepted = 1;
     const empty = {
