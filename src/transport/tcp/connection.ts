@@ -40,8 +40,13 @@ import { DNR, Status } from '../../wire/status.ts';
 import { Output } from './output.ts';
 import { checkSgl } from './sgl.ts';
 
-/** Data bytes that one connection may hold in buffers before its further commands wait. */
-const CONNECTION_DATA_BYTES = 8 * 1024 * 1024;
+/**
+ * Data bytes that one connection may hold in buffers before its further commands wait: a share of what is free, so that
+ * a few hosts that do not read or do not send cannot take everything.
+ */
+const CONNECTION_DATA_MOST = 8 * 1024 * 1024;
+const CONNECTION_DATA_LEAST = 1024 * 1024;
+const FREE_SHARE = 8;
 /** A peer that leaves more than this unread is not read from until it has caught up. */
 const BACKLOG_HIGH_BYTES = 1024 * 1024;
 const BACKLOG_LOW_BYTES = 256 * 1024;
@@ -278,8 +283,12 @@ export class TcpConnection implements PduSink, QueueTransport {
   }
 
   private mayBorrow(request: Request): boolean {
-    if (this.heldBytes > 0 && this.heldBytes + request.dataLength > CONNECTION_DATA_BYTES) return false;
     const pool = this.target.buffers;
+    const held = this.heldBytes + request.dataLength;
+    if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
+      const free = pool.limitBytes - pool.borrowedBytes;
+      if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
+    }
     if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitsForPool)) return true;
     if (!this.waitsForPool) {
       this.waitsForPool = true;
