@@ -5,6 +5,9 @@ import { answer, answerDone, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
 import type { GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
 
+/** The host name of a listener that every gateway of the group has; in a deletion, of whoever's it is. */
+const EVERY_NODE = '*';
+
 export function listenerRpcs(
   gateway: GatewayApi,
 ): RpcHandlers<'create_listener' | 'delete_listener' | 'list_listeners' | 'show_gateway_listeners_info'> {
@@ -14,7 +17,7 @@ export function listenerRpcs(
         refuseFeatures(request, { secure: 'TLS is' });
         const info = gateway.info();
         const spec = toListenerSpec(request, info);
-        if (request.verify_host_name === true && spec.hostName !== info.hostname) {
+        if (request.verify_host_name === true && ![info.hostname, info.name].includes(spec.hostName)) {
           throw new AnagateError(
             'INVALID_ARGUMENT',
             `host name "${spec.hostName}" is not that of this gateway, "${info.hostname}"`,
@@ -26,10 +29,15 @@ export function listenerRpcs(
     delete_listener: (request) =>
       answerDone(`Failure deleting listener ${addressText(request)} from ${request.nqn}`, () => {
         const force = request.force === true;
-        if (request.host_name === '*' && !force) {
+        if (request.host_name === EVERY_NODE && !force) {
           throw new AnagateError('INVALID_ARGUMENT', 'host name "*" needs force');
         }
-        return gateway.deleteListener(toListenerSpec(request, gateway.info()), force);
+        const spec = toListenerSpec(request, gateway.info());
+        const anonymous = request.host_name === '';
+        return gateway.deleteListener(
+          anonymous ? { ...spec, hostName: ownHostName(gateway, spec) } : spec,
+          force,
+        );
       }),
 
     list_listeners: (request) =>
@@ -68,6 +76,13 @@ async function addListener(gateway: GatewayApi, spec: ListenerSpec): Promise<Par
     if (!(error instanceof AnagateError && error.code === 'LISTENER_REMOTE')) throw error;
     return { status: error.errno, error_message: error.message };
   }
+}
+
+/** Under which host name this gateway has the listener at an address: its own, or '*' when it is every gateway's. */
+function ownHostName(gateway: GatewayApi, { nqn, hostName, traddr, trsvcid }: ListenerSpec): string {
+  const here = gateway.listListeners(nqn).filter((l) => l.traddr === traddr && l.trsvcid === trsvcid);
+  const names = here.map((listener) => listener.hostName);
+  return !names.includes(hostName) && names.includes(EVERY_NODE) ? EVERY_NODE : hostName;
 }
 
 function addressText(request: { traddr: string; trsvcid?: number }): string {

@@ -167,6 +167,18 @@ describe('listeners', () => {
     expect(await remove({ host_name: '*', force: true })).toEqual(SUCCESS);
   });
 
+  it("deletes the asked gateway's own when no host name is said, or the one that is every gateway's", async () => {
+    const remove = () => served.call('delete_listener', { nqn: NQN, traddr: '192.0.2.1', trsvcid: 4420 });
+    await create({ host_name: OTHER_NODE });
+    await create({});
+    expect(await remove()).toEqual(SUCCESS);
+    expect(served.gateway.listListeners(NQN)).toMatchObject([{ hostName: OTHER_NODE }]);
+    expect(await remove()).toMatchObject({ status: ENOENT });
+    await served.gateway.deleteListener({ ...served.gateway.listListeners(NQN)[0] }, true);
+    await create({ host_name: '*' });
+    expect(await remove()).toEqual(SUCCESS);
+  });
+
   it("shows the gateway's active ones with their ANA states", async () => {
     await create({});
     await create({ host_name: OTHER_NODE, traddr: '192.0.2.2' });

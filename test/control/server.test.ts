@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gatewayService, type RpcName } from '../../src/control/gateway-proto.ts';
 import { startGrpcServer } from '../../src/control/server.ts';
 import { unsupportedRpcs } from '../../src/control/unsupported.ts';
+import { FakeGateway } from './fake-gateway.ts';
 import { type Decoded, decode, messages, text } from './protobuf-bytes.ts';
 import { keepLog, type LogLine, NQN, ServedGateway } from './rpc-client.ts';
 
@@ -113,6 +114,33 @@ describe('starting and stopping', () => {
   });
 });
 
+it('cuts calls that do not end when it stops', async () => {
+  const gateway = new FakeGateway();
+  const after: { ms: number; fn: () => void }[] = [];
+  const timers = {
+    after: (ms: number, fn: () => void) => {
+      after.push({ ms, fn });
+      return { cancel: () => {} };
+    },
+  };
+  const options = { gateway, address: '127.0.0.1', port: 0, log: keepLog([]), version: '1.0.0', timers };
+  const server = await startGrpcServer(options);
+  const client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } = healthDefinition.Watch;
+  const watch = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service: '' });
+  const ended = new Promise<ServiceError>((resolve) => watch.once('error', resolve));
+  const nextState = () => new Promise((resolve) => watch.once('data', (answer) => resolve(answer.status)));
+  expect(await nextState()).toBe('SERVING');
+
+  const stopped = server.stop();
+  expect(await nextState()).toBe('NOT_SERVING');
+  expect(after).toMatchObject([{ ms: 2000 }]);
+  after[0].fn();
+  await stopped;
+  expect([status.CANCELLED, status.UNAVAILABLE]).toContain((await ended).code);
+  client.close();
+});
+
 describe('health', () => {
   it('is SERVING for the whole server and for the Gateway service', async () => {
     expect(await check(served.client, '')).toBe('SERVING');
@@ -121,7 +149,7 @@ describe('health', () => {
 });
 
 function check(client: Client, service: string): Promise<string> {
-  const { path, requestSerialize, responseDeserialize } = healthDefinition['Check'];
+  const { path, requestSerialize, responseDeserialize } = healthDefinition.Check;
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, answer) => {
       if (error === null) resolve((answer as { status: string }).status);
@@ -174,9 +202,8 @@ function reflect(question: object, version = 'v1'): Promise<ReflectionAnswer> {
     `build/proto/grpc/reflection/${version}/reflection.proto`,
   );
   const name = `grpc.reflection.${version}.ServerReflection`;
-  const { path, requestSerialize, responseDeserialize } = (loadSync(protoFile)[name] as ServiceDefinition)[
-    'ServerReflectionInfo'
-  ];
+  const service = loadSync(protoFile)[name] as ServiceDefinition;
+  const { path, requestSerialize, responseDeserialize } = service.ServerReflectionInfo;
   return new Promise((resolve, reject) => {
     const stream: ClientDuplexStream<object, ReflectionAnswer> = served.client.makeBidiStreamRequest(
       path,
