@@ -70,7 +70,7 @@ export function rows({ case: { name, against, goal }, gateway, reference, ratio 
   if (gateway.failed > 0) notes.push(`${gateway.failed} COMMANDS FAILED`);
   if (gateway.generatorBusy > 0.95) notes.push('the generator is the limit');
   const asked = Number(/qd(\d+)/.exec(name)?.[1]);
-  if (gateway.depth !== asked) notes.push(`QD ${gateway.depth}: the queue is no longer`);
+  if (gateway.depth !== asked) notes.push(`at QD ${gateway.depth}, all that its queue holds`);
   const own = row(
     name,
     gateway,
