@@ -4,7 +4,9 @@ import { Feature } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { AnaState } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { eventually, expectStatus, pattern, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
+import { eventually, within } from './waiting.ts';
 import { EXTERNAL, NS_SMALL, NS4K, NS512, startWorld, type World } from './world.ts';
 
 describe.skipIf(EXTERNAL)('asymmetric namespace access', () => {

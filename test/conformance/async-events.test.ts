@@ -4,7 +4,8 @@ import { Feature } from '../initiator/command.ts';
 import { HostController, parseEvent } from '../initiator/controller.ts';
 import { LogId } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { eventually, expectStatus, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { eventually, within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -13,7 +13,8 @@ import {
 import { ConnectRefused, DISCOVERY_NQN, freshHost, HostController } from '../initiator/controller.ts';
 import { type Completion, HostQueue } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
 let world: World;

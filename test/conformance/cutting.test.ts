@@ -2,6 +2,7 @@
  * TCP has no message boundaries: a session must give the same results however its bytes are cut and joined. Every offset of the
  * session is tried as a cut, then every byte alone, then cuts at random (fast-check prints seed and counterexample).
  */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -20,8 +21,8 @@ import { RawConnection } from '../initiator/connection.ts';
 import { freshHost, HostController } from '../initiator/controller.ts';
 import { buildPdu, h2cDataSpecific, icReq, PduFlag, PduType } from '../initiator/pdu.ts';
 import type { Pdu } from '../initiator/pdu-parser.ts';
+import { pattern } from './random.ts';
 import { Sentinel } from './sentinel.ts';
-import { digestOf, pattern } from './support.ts';
 import { NS512, startWorld, type World } from './world.ts';
 
 let world: World;
@@ -34,6 +35,10 @@ afterAll(async () => {
   await sentinel.stop();
   await world.stop();
 });
+
+function digestOf(data: Uint8Array): string {
+  return createHash('sha1').update(data).digest('hex');
+}
 
 interface Digests {
   hdgst: boolean;

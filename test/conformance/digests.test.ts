@@ -6,7 +6,9 @@ import { crc32c } from '../initiator/crc32c.ts';
 import { buildPdu, Fes, PduType } from '../initiator/pdu.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, pattern, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
+import { within } from './waiting.ts';
 import { NS512, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -4,7 +4,8 @@ import { AdminOpcode, Feature, getLogPageSqe, IoOpcode, sqe } from '../initiator
 import { DISCOVERY_NQN, freshHost, HostController, type HostOptions } from '../initiator/controller.ts';
 import { type DiscoveryLog, LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, within } from './support.ts';
+import { expectStatus } from './expectations.ts';
+import { within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminOpcode, Feature, sqe } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { within } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 let world: World;

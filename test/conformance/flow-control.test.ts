@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, pattern, withHost, within } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
+import { within } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 let world: World;

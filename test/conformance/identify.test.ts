@@ -9,7 +9,7 @@ import {
   parseNamespaceList,
 } from '../initiator/identify-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
 import { EXTERNAL, NS_READ_ONLY, NS4K, NS512, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cdw12, dsmRanges, dsmSqe, IoOpcode, ioSqe, Sgl, setSgl, sqe } from '../initiator/command.ts';
 import type { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, pattern, withHost } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
 import {
   EXTERNAL,
   NS_READ_ONLY,

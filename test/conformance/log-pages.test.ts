@@ -4,7 +4,8 @@ import { getLogPageSqe, IoOpcode, ioSqe } from '../initiator/command.ts';
 import { DISCOVERY_NQN, HostController } from '../initiator/controller.ts';
 import { LogId, parseAnaLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, pattern, withHost } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 let world: World;

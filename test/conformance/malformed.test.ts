@@ -6,9 +6,11 @@ import { freshHost, HostController } from '../initiator/controller.ts';
 import { buildPdu, icReq, PduType } from '../initiator/pdu.ts';
 import type { Pdu } from '../initiator/pdu-parser.ts';
 import { Status } from '../initiator/status.ts';
+import { expectStatus, withHost } from './expectations.ts';
 import { AFTER_ICRESP, BAD_R2T_ANSWERS, type BadPdu, BEFORE_ICREQ } from './malformed-pdus.ts';
+import { pattern } from './random.ts';
 import { Sentinel } from './sentinel.ts';
-import { eventually, expectStatus, pattern, withHost, within } from './support.ts';
+import { eventually, within } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -6,7 +6,9 @@ import { parseNamespaceList } from '../initiator/identify-page.ts';
 import { LogId } from '../initiator/log-page.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { eventually, expectStatus, pattern, withHost } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
+import { eventually } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 const MIB = 1024 * 1024;

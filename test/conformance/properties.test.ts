@@ -4,7 +4,9 @@ import { Property } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { eventually, expectStatus, pattern, withHost } from './support.ts';
+import { expectStatus, withHost } from './expectations.ts';
+import { pattern } from './random.ts';
+import { eventually } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
 let world: World;
