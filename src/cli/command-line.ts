@@ -116,9 +116,8 @@ export async function runCommandLine(argv: readonly string[], environment: CliEn
     return exitStatus;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const words = wordsOf(parser);
-    environment.streams.err(`${PROGRAM}: ${error.message}
-See: ${helpCommand(PROGRAM, words, commands, ownCommandNames(environment))}`);
+    const help = helpCommand(PROGRAM, wordsOf(parser), commands, ownCommandNames(environment));
+    environment.streams.err(`${PROGRAM}: ${error.message}\nSee: ${help}`);
     return USAGE_STATUS;
   }
 }
