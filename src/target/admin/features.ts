@@ -43,14 +43,16 @@ export function featureDataBytes(request: Request): number {
   return isExtendedHostIdentifier(request.cdw11) ? HOST_ID_BYTES : HOST_ID_BYTES / 2;
 }
 
-function isKnown(controller: Controller, feature: number): boolean {
+/** The feature that the command names is one of this kind of controller. */
+export function isKnownFeature(controller: Controller, request: Request): boolean {
+  const feature = request.cdw10 & 0xff;
   return controller.isDiscovery ? DISCOVERY_FEATURES.has(feature) : FEATURE_IDS.includes(feature);
 }
 
 export function executeGetFeatures(controller: Controller, request: Request): void {
   const feature = request.cdw10 & 0xff;
   const select = (request.cdw10 >>> 8) & 0x7;
-  if (!isKnown(controller, feature) || select !== 0) {
+  if (select !== 0) {
     request.refuse(Status.invalidField);
     return;
   }
@@ -80,10 +82,6 @@ export function executeGetFeatures(controller: Controller, request: Request): vo
 
 export function executeSetFeatures(target: Target, controller: Controller, request: Request): void {
   const feature = request.cdw10 & 0xff;
-  if (!isKnown(controller, feature)) {
-    request.refuse(Status.invalidField);
-    return;
-  }
   if ((request.cdw10 & SAVE) !== 0) {
     request.refuse(Status.featureNotSaveable);
     return;

@@ -5,7 +5,7 @@ import type { Controller } from '../controller.ts';
 import { type Request, Transfer } from '../request.ts';
 import type { Target } from '../target.ts';
 import { executeAbort } from './abort.ts';
-import { executeGetFeatures, executeSetFeatures, featureDataBytes } from './features.ts';
+import { executeGetFeatures, executeSetFeatures, featureDataBytes, isKnownFeature } from './features.ts';
 import { executeGetLogPage } from './get-log-page.ts';
 import { executeIdentify } from './identify.ts';
 
@@ -23,10 +23,12 @@ export function planAdmin(target: Target, controller: Controller, request: Reque
       return planData(request, Transfer.toHost, bytes, (r) => executeGetLogPage(target, controller, r));
     }
     case AdminOpcode.setFeatures:
+      if (!isKnownFeature(controller, request)) return Status.invalidField | DNR;
       return planData(request, Transfer.toController, featureDataBytes(request), (r) =>
         executeSetFeatures(target, controller, r),
       );
     case AdminOpcode.getFeatures:
+      if (!isKnownFeature(controller, request)) return Status.invalidField | DNR;
       return planData(request, Transfer.toHost, featureDataBytes(request), (r) =>
         executeGetFeatures(controller, r),
       );
