@@ -251,3 +251,27 @@ describe.skipIf(process.env.ANAGATE_TEST_ADDR !== undefined).each([
     }
   });
 });
+
+it('an ICReq with any flags and PDO, cut anywhere, is answered or ends the connection', async () => {
+  for (const [flags, pdo] of [
+    [1, 0],
+    [2, 0],
+    [0xff, 0],
+    [0, 255],
+    [1, 255],
+    [1, 4],
+    [0, 1],
+  ]) {
+    for (const cut of [1, 7, 8, 9, 64, 127]) {
+      const connection = await RawConnection.open(world.a);
+      const bytes = icReq();
+      bytes[1] = flags;
+      bytes[3] = pdo;
+      await connection.sendCut(bytes, [cut]);
+      const answer = await connection.nextPdu();
+      if (answer) expect([PduType.icResp, PduType.c2hTermReq] as number[]).toContain(answer.type);
+      await connection.close();
+    }
+  }
+  sentinel.check();
+});
