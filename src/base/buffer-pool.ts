@@ -55,6 +55,8 @@ export class BufferPool {
   /** Bytes kept for reuse beyond what is borrowed. */
   private readonly idleLimitBytes: number;
   private readonly free: DataBuffer[][];
+  /** How often somebody had to wait, since start. */
+  waits = 0;
   private borrowed = 0;
   private idle = 0;
   private readonly waiters: (() => boolean)[] = [];
@@ -113,6 +115,7 @@ export class BufferPool {
 
   /** Asks `retry` each time a buffer came back, first come first served, until it returns true (served, or no longer interested). */
   whenReturned(retry: () => boolean): void {
+    this.waits += 1;
     this.waiters.push(retry);
   }
 

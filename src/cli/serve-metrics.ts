@@ -75,10 +75,10 @@ export class ServeMetrics implements MetricsSource {
       namespaces,
     } of this.#gateway.configured()) {
       const subsystem = this.#target.subsystems.get(nqn);
-      for (const { nsid, backend } of namespaces.values()) {
+      for (const { nsid, uuid, backend } of namespaces.values()) {
         const namespace = subsystem?.namespaces.get(nsid);
         if (namespace === undefined) continue;
-        const { uuid, blockSize, sizeBytes, anaGroupId, stats } = namespace;
+        const { blockSize, sizeBytes, anaGroupId, stats } = namespace;
         yield {
           nqn,
           nsid,
@@ -129,13 +129,14 @@ export class ServeMetrics implements MetricsSource {
     for (const [fes, count] of this.#transport.protocolErrors()) {
       yield { reason: FES_NAME.get(fes) ?? `fes-${fes}`, count };
     }
+    for (const [reason, count] of this.#transport.limit.missedDeadlines) yield { reason, count };
     yield { reason: 'too-many-connections', count: this.#transport.limit.refused };
     yield { reason: 'keep-alive-timeout', count: this.#target.endReasons.get('keep alive timeout') ?? 0 };
   }
 
   bufferPool(): BufferPoolMetrics {
-    const { limitBytes, borrowedBytes } = this.#target.buffers;
-    return { limitBytes, usedBytes: borrowedBytes, waits: 0 };
+    const { limitBytes, borrowedBytes, waits } = this.#target.buffers;
+    return { limitBytes, usedBytes: borrowedBytes, waits };
   }
 }
 

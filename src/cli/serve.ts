@@ -113,7 +113,7 @@ export function serveCommand({ streams, version, failed }: ServeEnvironment): Co
         .example([
           ['anagate serve', 'the demo, for this machine'],
           ['anagate serve --address 192.0.2.10', 'the demo, for hosts that reach 192.0.2.10'],
-          ['anagate serve -d /var/lib/anagate -c /etc/anagate.conf --no-demo', 'as a service'],
+          ['anagate serve -d /var/lib/anagate --no-demo', 'as a service'],
         ]),
     handler: async (values) => {
       const request = { ...requestOf(new CommandArguments(values)), version };

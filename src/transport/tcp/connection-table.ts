@@ -13,6 +13,8 @@ export class ConnectionTable {
   readonly most: number;
   /** Connections refused because the table was full. */
   refused = 0;
+  /** Connections closed because something did not come in time (`no-icreq`, `no-connect`, `stalled`), counted by that. */
+  readonly missedDeadlines = new Map<string, number>();
   private readonly timers: Timers;
   private readonly connections = new Set<TcpConnection>();
   private stallTimer: Timer | null = null;
@@ -42,6 +44,10 @@ export class ConnectionTable {
     this.connections.delete(connection);
   }
 
+  countMissed(deadline: string): void {
+    this.missedDeadlines.set(deadline, (this.missedDeadlines.get(deadline) ?? 0) + 1);
+  }
+
   /** Somebody waits for data buffers: looks after hoarders until nobody waits any more. */
   watchStalls(): void {
     if (this.stallTimer !== null) return;
@@ -49,7 +55,7 @@ export class ConnectionTable {
       this.stallTimer = null;
       let waiting = false;
       for (const connection of [...this.connections]) {
-        connection.closeIfStalled(STALL_MS);
+        if (connection.closeIfStalled(STALL_MS)) this.countMissed('stalled');
         waiting ||= connection.waitsForPool;
       }
       if (waiting) this.watchStalls();

@@ -65,6 +65,8 @@ export interface ConnectionOwner {
   connectionClosed(connection: TcpConnection, reason: string): void;
   /** Data buffers of the process have run out, somebody waits. */
   buffersShort(): void;
+  /** The host did not say in time what it had to: `no-icreq`, `no-connect`. */
+  deadlineMissed(deadline: string): void;
   /** The peer broke the protocol. */
   protocolError(connection: TcpConnection, fes: number): void;
 }
@@ -121,7 +123,9 @@ export class TcpConnection implements PduSink, QueueTransport {
     const settings = owner.target.settings;
     this.reader = new PduReader(this, settings.inCapsuleDataBytes, settings.maxTransferBytes);
     this.output = new Output(socket, (buffers) => this.buffersSent(buffers));
-    this.deadline = owner.target.timers.after(owner.icReqTimeoutMs, () => this.close('no ICReq in time'));
+    this.deadline = owner.target.timers.after(owner.icReqTimeoutMs, () =>
+      this.late('no-icreq', 'no ICReq in time'),
+    );
     socket.on('error', (error) => this.noteReason(`socket: ${error.message}`));
     socket.on('end', () => this.close('closed by host'));
     socket.on('close', () => this.closed());
@@ -212,7 +216,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.state = 'ready';
     this.deadline.cancel();
     this.deadline = this.target.timers.after(this.owner.connectTimeoutMs, () => {
-      if (this.queue.controller === null) this.close('no Connect in time');
+      if (this.queue.controller === null) this.late('no-connect', 'no Connect in time');
     });
   }
 
@@ -395,10 +399,11 @@ export class TcpConnection implements PduSink, QueueTransport {
   // ---- ending ----
 
   /** Closes the connection when it holds data buffers and no byte of it has moved for `ms`. */
-  closeIfStalled(ms: number): void {
+  closeIfStalled(ms: number): boolean {
     const holdsData = this.heldBytes > 0 && (this.output.backlogBytes > 0 || this.queue.awaitsData());
-    if (holdsData && this.target.clock.nowMs() - this.turnMs > ms)
-      this.close('stalled: holds data buffers that others wait for');
+    if (!holdsData || this.target.clock.nowMs() - this.turnMs <= ms) return false;
+    this.close('stalled: holds data buffers that others wait for');
+    return true;
   }
 
   /** For logs. */
@@ -461,6 +466,11 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.deadline = this.target.timers.after(TERMINATION_MS, () => this.socket.destroy());
     this.socket.end();
     if (this.paused) this.socket.resume();
+  }
+
+  private late(deadline: string, reason: string): void {
+    this.owner.deadlineMissed(deadline);
+    this.close(reason);
   }
 
   private noteReason(reason: string): void {
