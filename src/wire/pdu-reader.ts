@@ -169,6 +169,7 @@ export class PduReader {
     const plen = get32(buf, at + OFFSET_PLEN);
     const type = buf[at + OFFSET_TYPE];
     if (type === PduType.h2cTermReq) return TERM_REQ_HLEN;
+    if (type === PduType.icReq) return IC_LENGTH; // its FLAGS and PDO are reserved
     const bare = buf[at + OFFSET_HLEN] + (buf[at + OFFSET_FLAGS] & PduFlag.hdgst ? DIGEST_LENGTH : 0);
     return plen === bare ? bare : buf[at + OFFSET_PDO];
   }
