@@ -114,6 +114,13 @@ describe('Identify Controller', () => {
   });
 });
 
+it('MAXH2CDATA is at least the transfer limit: old kernels do not look at it', async () => {
+  await withHost(world, {}, async (host) => {
+    const limit = host.id.mdts === 0 ? 1024 * 1024 : 4096 * 2 ** host.id.mdts;
+    for (const queue of [host.admin, host.io[0]]) expect(queue.ic.maxH2cData).toBeGreaterThanOrEqual(limit);
+  });
+});
+
 describe('Identify Namespace', () => {
   it.each([
     [NS512, 512],
