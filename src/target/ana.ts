@@ -43,6 +43,8 @@ export class AnaGroup {
   /** Called when a drain may have moved on. */
   onQuiet: (() => void) | null = null;
   onHeldOverLimit: (() => void) | null = null;
+  /** The drain that is under way: asking for it again joins it. */
+  drained: Promise<boolean> | null = null;
 
   constructor(id: number) {
     this.id = id;
@@ -133,9 +135,10 @@ export class AnaStates {
    */
   drain(groupId: number, timers: Timers, holdMs = 500): Promise<boolean> {
     const group = this.groups[groupId];
+    if (group.drained !== null) return group.drained;
     group.draining = group.open;
     group.open = false;
-    return new Promise((resolve) => {
+    const drained = new Promise<boolean>((resolve) => {
       const close = () => {
         timer.cancel();
         group.onHeldOverLimit = null;
@@ -149,10 +152,13 @@ export class AnaStates {
         else timer.cancel();
         group.onQuiet = null;
         group.onHeldOverLimit = null;
+        group.drained = null;
         resolve(!cancelled);
       };
-      if (group.inFlight === 0) group.onQuiet();
     });
+    group.drained = drained;
+    if (group.inFlight === 0) group.onQuiet?.();
+    return drained;
   }
 
   /** Takes a held command out of the line. True: it was held, and is the caller's to complete. */
