@@ -195,6 +195,8 @@ export class Gateway implements GatewayApi {
     });
     await Promise.race([Promise.all(drains), limit]);
     timer?.cancel();
+    // The last answers leave at the end of this turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   #requireSomeListener(): void {
