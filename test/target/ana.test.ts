@@ -5,8 +5,8 @@ import { ManualClock } from '../base/manual-clock.ts';
 import { Feature, getLogPageSqe, IoOpcode, ioSqe, sqe } from '../initiator/command.ts';
 import { LogId, parseAnaLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import type { FakeConnection } from './fake-connection.ts';
 import { FakeBlockDevice } from './fake-block-device.ts';
+import type { FakeConnection } from './fake-connection.ts';
 import { BLOCK, type Host, TargetWorld } from './target-world.ts';
 
 const READ = ioSqe(IoOpcode.read, 1, 0, 1);
@@ -56,14 +56,17 @@ describe('the gate', () => {
     ['compare', IoOpcode.compare],
     ['flush', IoOpcode.flush],
     ['write zeroes', IoOpcode.writeZeroes],
-  ] as const)('inaccessible: %s is answered 3h/02h with DNR 0 and never reaches the device', (_name, opcode) => {
-    const world = new TargetWorld();
-    const host = world.host();
-    world.ana.set(1, AnaState.inaccessible);
-    const answer = host.io.call(ioSqe(opcode, 1, 0, 1));
-    expect(answer).toMatchObject({ status: Status.anaInaccessible, dnr: false });
-    expect(world.device.calls).toEqual([]);
-  });
+  ] as const)(
+    'inaccessible: %s is answered 3h/02h with DNR 0 and never reaches the device',
+    (_name, opcode) => {
+      const world = new TargetWorld();
+      const host = world.host();
+      world.ana.set(1, AnaState.inaccessible);
+      const answer = host.io.call(ioSqe(opcode, 1, 0, 1));
+      expect(answer).toMatchObject({ status: Status.anaInaccessible, dnr: false });
+      expect(world.device.calls).toEqual([]);
+    },
+  );
 
   it('a group that nobody has set yet is inaccessible', () => {
     const world = new TargetWorld();
@@ -267,8 +270,7 @@ describe('drain', () => {
     expect(held.every((cid) => host.io.isOpen(cid))).toBe(true);
     expect(world.ana.stateOf(1)).toBe(AnaState.optimized);
     const over = host.io.send(READ);
-    for (const cid of [...held, over])
-      expect(host.io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
+    for (const cid of [...held, over]) expect(host.io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
     expect(stateInLog(host, 1)).toBe(AnaState.inaccessible);
     expect(host.io.inUse).toBe(1);
   });

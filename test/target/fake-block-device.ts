@@ -6,7 +6,14 @@ import {
   type BlockStatus as BlockStatusValue,
 } from '../../src/base/block-device.ts';
 
-export type OperationKind = 'read' | 'write' | 'flush' | 'writeZeroes' | 'discard' | 'compare' | 'compareAndWrite';
+export type OperationKind =
+  | 'read'
+  | 'write'
+  | 'flush'
+  | 'writeZeroes'
+  | 'discard'
+  | 'compare'
+  | 'compareAndWrite';
 
 /** One call that the device got. */
 export class FakeOperation {

@@ -8,9 +8,16 @@ import type { Port, PortConfig } from '../../src/target/port.ts';
 import type { Subsystem } from '../../src/target/subsystem.ts';
 import { Target, type TargetSettings } from '../../src/target/target.ts';
 import { ManualClock } from '../base/manual-clock.ts';
-import { type ConnectSpec, connectData, connectSqe, Property, propertySetSqe, sqe } from '../initiator/command.ts';
-import { type Answer, FakeConnection } from './fake-connection.ts';
+import {
+  type ConnectSpec,
+  connectData,
+  connectSqe,
+  Property,
+  propertySetSqe,
+  sqe,
+} from '../initiator/command.ts';
 import { FakeBlockDevice } from './fake-block-device.ts';
+import { type Answer, FakeConnection } from './fake-connection.ts';
 
 export const SUBSYSTEM_NQN = 'nqn.2026-11.io.anagate:unit';
 export const DISCOVERY_NQN = 'nqn.2014-08.org.nvmexpress.discovery';
