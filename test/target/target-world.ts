@@ -128,7 +128,7 @@ export class TargetWorld {
       qid: 1,
       sqsize: 31,
       cntlid: controller.cntlid,
-      subnqn: controller.subsystem?.nqn,
+      subnqn: controller.subsystem?.nqn ?? DISCOVERY_NQN,
       hostnqn: controller.host.hostNqn,
       hostid: Buffer.from(controller.host.hostId, 'hex'),
       ...options,
@@ -140,7 +140,7 @@ export class TargetWorld {
   /** A host with one I/O queue of 32 entries. */
   host(options: ConnectOptions = {}): Host {
     const { admin, controller } = this.connectAdmin(options);
-    return { admin, controller, io: this.connectIo(controller, { port: options.port }) };
+    return { admin, controller, io: this.connectIo(controller) };
   }
 
   /** Sends an Asynchronous Event Request. */
