@@ -8,6 +8,7 @@
 import type { Timers } from '../base/clock.ts';
 import { AnaStateCode } from '../wire/ana-log.ts';
 import { Status } from '../wire/status.ts';
+import type { Namespace } from './namespace.ts';
 import type { Request } from './request.ts';
 
 /** The ANA states that this target uses. */
@@ -40,6 +41,8 @@ export class AnaGroup {
   inFlight = 0;
   /** Commands held back by the drain, in order of arrival. */
   held: Request[] = [];
+  /** Namespaces on which commands may wait for orphaned writes. */
+  readonly namespacesWaiting = new Set<Namespace>();
   /** Called when a drain may have moved on. */
   onQuiet: (() => void) | null = null;
   onHeldOverLimit: (() => void) | null = null;
@@ -125,6 +128,7 @@ export class AnaStates {
     if (changed) this.changed(group);
     if (group.open && group.onQuiet !== null) group.onQuiet();
     releaseHeld(group);
+    if (!group.open) releaseWaiting(group);
   }
 
   /**
@@ -193,4 +197,12 @@ function releaseHeld(group: AnaGroup): void {
     if (request.queue.closed) request.queue.discard(request);
     else request.execute(request);
   }
+}
+
+/** Commands that wait for orphaned writes must not wait on when the group serves no more: another path may have them. */
+function releaseWaiting(group: AnaGroup): void {
+  if (group.namespacesWaiting.size === 0) return;
+  const namespaces = [...group.namespacesWaiting];
+  group.namespacesWaiting.clear();
+  for (const namespace of namespaces) namespace.retryWaiting();
 }

@@ -88,10 +88,16 @@ export class Namespace {
 
   /** An orphaned write has ended. */
   orphanEnded(orphan: Request): void {
-    if (!this.orphans.delete(orphan) || this.waiting.length === 0) return;
+    if (this.orphans.delete(orphan)) this.retryWaiting();
+  }
+
+  /** Commands that wait for orphaned writes pass the gate again: one of those has ended, or the ANA group stopped serving. */
+  retryWaiting(): void {
+    if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = [];
     for (const request of waiting) {
+      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
       if (request.queue.closed) request.queue.discard(request);
       else request.execute(request);
     }

@@ -100,6 +100,7 @@ export class Subsystem {
     this.announce(nsid);
     this.groupMembersChanged(old);
     this.groupMembersChanged(groupId);
+    namespace.retryWaiting();
   }
 
   /** Ends every controller. */

@@ -1,0 +1,60 @@
+/** Bugs that a review found, each with the story that showed it. */
+import { describe, expect, it } from 'vitest';
+import { AnaState } from '../../src/target/ana.ts';
+import { IoOpcode, ioSqe } from '../initiator/command.ts';
+import { Status } from '../initiator/status.ts';
+import { BLOCK, TargetWorld } from './target-world.ts';
+
+const WRITE = ioSqe(IoOpcode.write, 1, 8, 1);
+const DATA = { data: Buffer.alloc(BLOCK, 1) };
+
+describe('a command that waits for an orphaned write', () => {
+  /** A write that the device never ends, its connection gone; a new host writes the same block. */
+  function waiting() {
+    const world = new TargetWorld();
+    const lost = world.host();
+    lost.io.send(WRITE, DATA);
+    lost.io.lose();
+    const { io } = world.host();
+    const cid = io.send(WRITE, DATA);
+    expect(io.isOpen(cid)).toBe(true);
+    return { world, io, cid };
+  }
+
+  it('is answered with the path status when its group turns inaccessible', () => {
+    const { world, io, cid } = waiting();
+    world.ana.set(1, AnaState.inaccessible);
+    expect(io.answerTo(cid)).toMatchObject({ status: Status.anaInaccessible, dnr: false });
+    expect(io.call(WRITE, DATA).status).toBe(Status.anaInaccessible);
+    expect(io.inUse).toBe(0);
+    expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
+    world.device.finishAll();
+    expect(world.device.calls.length).toBe(1);
+  });
+
+  it('is answered with the path status at the end of a drain', async () => {
+    const { world, io, cid } = waiting();
+    const drained = world.ana.drain(1, world.clock, 500);
+    world.clock.advance(500);
+    expect(io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
+    world.device.finishAll();
+    expect(await drained).toBe(true);
+  });
+
+  it('is held by a drain that the orphaned write outlives, and runs when the drain is cancelled', () => {
+    const { world, io, cid } = waiting();
+    void world.ana.drain(1, world.clock, 60_000);
+    world.ana.set(1, AnaState.optimized);
+    expect(io.isOpen(cid)).toBe(true);
+    world.device.finishAll();
+    expect(io.answerTo(cid)!.status).toBe(Status.success);
+    expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
+  });
+
+  it('is answered when its namespace moves to a group that is not served here', () => {
+    const { world, io, cid } = waiting();
+    world.ana.set(2, AnaState.inaccessible);
+    world.subsystem.changeAnaGroup(1, 2);
+    expect(io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
+  });
+});
