@@ -13,7 +13,7 @@ const NEW = Buffer.alloc(4 * BLOCK, 0x1e);
 const FLUSH = sqe({ opcode: IoOpcode.flush, nsid: 1 });
 
 /** A host that wrote blocks 8..11 and lost its connection while the device works on them, and a new host. */
-function orphaned(command = ioSqe(IoOpcode.write, 1, 8, 4), data = OLD) {
+function orphaned(command: Buffer = ioSqe(IoOpcode.write, 1, 8, 4), data: Buffer = OLD) {
   const world = new TargetWorld();
   const lost = world.host();
   lost.io.send(command, { data });
