@@ -1,17 +1,18 @@
 /** Compare, and the fused Compare and Write as one atomic unit (NVM command set 1.0 section 2.1.3). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IoOpcode, ioSqe } from '../initiator/command.ts';
-import type { HostController } from '../initiator/controller.ts';
+import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
+import { eventually } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe.skipIf(EXTERNAL)('Compare', () => {
   it('succeeds on equal bytes and says Compare Failure on others', async () => {
@@ -54,6 +55,123 @@ describe.skipIf(EXTERNAL)('fused Compare and Write', () => {
       for (const completion of await pair(host, before, after, 0, 0, solicited))
         expectStatus(completion, Status.success);
       expect((await host.read(NS512, 0, 1, 512)).data.equals(after)).toBe(true);
+    });
+  });
+
+  it.each(['compare first', 'write first'])(
+    'when the data of both is solicited and comes %s',
+    async (order) => {
+      await withHost(world, {}, async (host) => {
+        const [before, after] = [pattern(512, 1), pattern(512, 2)];
+        expectStatus(await host.write(NS512, 0, 1, before), Status.success);
+        const queue = host.io[0];
+        const answers: (() => void)[] = [];
+        const commands = [ioSqe(IoOpcode.compare, NS512, 0, 1), ioSqe(IoOpcode.write, NS512, 0, 1)];
+        commands[0][1] |= 1;
+        commands[1][1] |= 2;
+        const both = commands.map((command, i) => {
+          const data = i === 0 ? before : after;
+          return queue.submitNow(command, {
+            data,
+            inCapsule: false,
+            onR2t: (r2t) => {
+              answers[i] = () => queue.connection.send(queue.h2cData(r2t.cccid, r2t.ttag, 0, data, true));
+            },
+          });
+        });
+        await eventually('both R2Ts', () => answers[0] !== undefined && answers[1] !== undefined);
+        if (order === 'write first') answers.reverse();
+        answers[0]();
+        await host.csts();
+        answers[1]();
+        for (const completion of await Promise.all(both)) expectStatus(completion, Status.success);
+        expect((await host.read(NS512, 0, 1, 512)).data.equals(after)).toBe(true);
+      });
+    },
+  );
+
+  it('a host that goes away between the halves leaves nothing, whichever half is there', async () => {
+    for (const half of [0, 1, 2]) {
+      const host = await HostController.connect({ ...world.a, subnqn: world.subnqn });
+      const queue = host.io[0];
+      const command = ioSqe(half === 2 ? IoOpcode.write : IoOpcode.compare, NS512, 0, 1);
+      command[1] |= half === 2 ? 2 : 1;
+      const open = queue
+        .submitNow(command, { data: pattern(512, 1), inCapsule: half !== 1, onR2t: () => undefined })
+        .catch(() => null);
+      await host.csts();
+      await host.drop();
+      await open;
+    }
+    await eventually('every controller to be gone', () => world.control!.controllerCount() === 0);
+    expect(world.control!.borrowedBytes()).toBe(0);
+  });
+
+  it('on a group that is not served both halves get the path status', async () => {
+    await withHost(world, {}, async (host) => {
+      const before = pattern(512, 1);
+      expectStatus(await host.write(NS512, 0, 1, before), Status.success);
+      world.control!.setAna('a', 1, 'inaccessible');
+      const both = await pair(host, before, pattern(512, 2));
+      world.control!.setAna('a', 1, 'optimized');
+      for (const completion of both) {
+        expectStatus(completion, Status.anaInaccessible);
+        expect(completion.dnr).toBe(false);
+      }
+      expect((await host.read(NS512, 0, 1, 512)).data.equals(before)).toBe(true);
+    });
+  });
+
+  it('held by a drain that is cancelled, the pair runs as one', async () => {
+    await withHost(world, {}, async (host) => {
+      const [before, after] = [pattern(512, 1), pattern(512, 2)];
+      expectStatus(await host.write(NS512, 0, 1, before), Status.success);
+      const device = world.control!.device(NS512);
+      device.hold();
+      const open = host.read(NS512, 100, 1, 512);
+      await eventually('the read to reach the device', () => device.heldCount === 1);
+      const drained = world.control!.drain('a', 1, 5000);
+      const both = pair(host, before, after);
+      await host.csts();
+      world.control!.setAna('a', 1, 'optimized');
+      device.release();
+      for (const completion of await both) expectStatus(completion, Status.success);
+      expectStatus(await open, Status.success);
+      expect(await drained).toBe(false);
+      expect((await host.read(NS512, 0, 1, 512)).data.equals(after)).toBe(true);
+    });
+  });
+
+  it('held by a drain that ends, both halves get the path status', async () => {
+    await withHost(world, {}, async (host) => {
+      const before = pattern(512, 1);
+      expectStatus(await host.write(NS512, 0, 1, before), Status.success);
+      const device = world.control!.device(NS512);
+      device.hold();
+      const open = host.read(NS512, 100, 1, 512);
+      await eventually('the read to reach the device', () => device.heldCount === 1);
+      const drained = world.control!.drain('a', 1, 5000);
+      const both = pair(host, before, pattern(512, 2));
+      await host.csts();
+      device.release();
+      for (const completion of await both) expectStatus(completion, Status.anaInaccessible);
+      expectStatus(await open, Status.success);
+      expect(await drained).toBe(true);
+      world.control!.setAna('a', 1, 'optimized');
+      expect((await host.read(NS512, 0, 1, 512)).data.equals(before)).toBe(true);
+    });
+  });
+
+  it.each(['ioError', 'fenced'] as const)('when the device says %s, both halves fail', async (failure) => {
+    await withHost(world, {}, async (host) => {
+      const device = world.control!.device(NS512);
+      device.failWith = failure;
+      const both = await pair(host, pattern(512, 1), pattern(512, 2));
+      device.failWith = 'ok';
+      for (const completion of both) {
+        expect(completion.status).not.toBe(0);
+        if (failure === 'fenced') expectStatus(completion, Status.anaInaccessible);
+      }
     });
   });
 

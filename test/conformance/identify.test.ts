@@ -9,14 +9,14 @@ import {
   parseNamespaceList,
 } from '../initiator/identify-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { EXTERNAL, NS_READ_ONLY, NS4K, NS512, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('Identify Controller', () => {
   it('names the controller and the subsystem', async () => {

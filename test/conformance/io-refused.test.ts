@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IoOpcode, ioSqe, Sgl, setSgl, sqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { EXTERNAL, NS_READ_ONLY, NS512, startWorld, type World } from './world.ts';
 
@@ -10,7 +10,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('what a command may not be', () => {
   it.each([0, 999, 0xffffffff])('NSID %i is Invalid Namespace or Format', async (nsid) => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cdw12, dsmRanges, dsmSqe, IoOpcode, ioSqe, sqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { EXTERNAL, NS_SMALL, NS4K, NS512, SMALL_BYTES, startWorld, type World } from './world.ts';
 
@@ -10,7 +10,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe.each([
   [NS512, 512],
@@ -269,6 +269,22 @@ describe('Dataset Management', () => {
       wrapping.fill(0xff, 8, 16);
       expectStatus(await host.io[0].submit(dsmSqe(NS_SMALL, 1), { data: wrapping }), Status.lbaRange);
       expect((await host.read(NS_SMALL, 0, 1, 512)).data.equals(data)).toBe(true);
+    });
+  });
+
+  it('ranges may come solicited', async () => {
+    await withHost(world, {}, async (host) => {
+      expectStatus(
+        await host.deallocate(
+          NS512,
+          [
+            { slba: 0, blocks: 8 },
+            { slba: 64, blocks: 8 },
+          ],
+          { inCapsule: false },
+        ),
+        Status.success,
+      );
     });
   });
 
