@@ -47,6 +47,11 @@ import { checkSgl } from './sgl.ts';
 const CONNECTION_DATA_MOST = 8 * 1024 * 1024;
 const CONNECTION_DATA_LEAST = 1024 * 1024;
 const FREE_SHARE = 8;
+/**
+ * Data bytes that an admin queue may hold whatever else is in use: while a backend stands still and its commands keep
+ * every buffer, hosts must still be able to connect and to read the ANA log that leads them to another path.
+ */
+const ADMIN_DATA_BYTES = 64 * 1024;
 /** A peer that leaves more than this unread is not read from until it has caught up. */
 const BACKLOG_HIGH_BYTES = 1024 * 1024;
 const BACKLOG_LOW_BYTES = 256 * 1024;
@@ -289,6 +294,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private mayBorrow(request: Request): boolean {
     const pool = this.target.buffers;
     const held = this.heldBytes + request.dataLength;
+    if (this.queue.qid <= 0 && held <= ADMIN_DATA_BYTES) return true;
     if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
       const free = pool.limitBytes - pool.borrowedBytes;
       if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
