@@ -54,6 +54,9 @@ export interface TargetOptions {
   settings?: Partial<TargetSettings>;
 }
 
+/** Names kept of hosts whose keep-alive ran out: any host may come under names without end, and the oldest are forgotten. */
+const KEEP_ALIVE_TIMEOUTS_KEPT = 2048;
+
 /** Why controllers ended, counted since start. */
 export type EndReasons = Map<string, number>;
 
@@ -178,7 +181,16 @@ export class Target {
       return;
     }
     subsystem.controllers.delete(controller);
-    const key = `${subsystem.nqn} ${controller.host.hostNqn}`;
-    if (reason === 'keep alive timeout') this.keepAliveTimeouts.add(key);
+    if (reason === 'keep alive timeout') this.rememberTimeout(`${subsystem.nqn} ${controller.host.hostNqn}`);
+  }
+
+  private rememberTimeout(name: string): void {
+    const names = this.keepAliveTimeouts;
+    names.delete(name);
+    names.add(name);
+    for (const oldest of names) {
+      if (names.size <= KEEP_ALIVE_TIMEOUTS_KEPT) return;
+      names.delete(oldest);
+    }
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AnaState } from '../../src/target/ana.ts';
 import { IoOpcode, ioSqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
-import { BLOCK, TargetWorld } from './target-world.ts';
+import { BLOCK, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
 
 const WRITE = ioSqe(IoOpcode.write, 1, 8, 1);
 const DATA = { data: Buffer.alloc(BLOCK, 1) };
@@ -57,4 +57,16 @@ describe('a command that waits for an orphaned write', () => {
     world.subsystem.changeAnaGroup(1, 2);
     expect(io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
   });
+});
+
+it('hosts that come under ever new names and let their keep-alive run out leave bounded memory', () => {
+  const world = new TargetWorld();
+  const name = (i: number) => `nqn.2014-08.org.nvmexpress:host-${i}`;
+  for (let i = 0; i < 3000; i++) {
+    world.connectAdmin({ hostnqn: name(i), kato: 1 });
+    world.clock.advance(3);
+  }
+  expect(world.subsystem.controllers.size).toBe(0);
+  expect(world.target.keepAliveTimeouts.size).toBe(2048);
+  expect(world.target.keepAliveTimeouts.has(`${SUBSYSTEM_NQN} ${name(2999)}`)).toBe(true);
 });
