@@ -1,7 +1,7 @@
 /** Bugs that a review found, each with the story that showed it. */
 import { describe, expect, it } from 'vitest';
 import { AnaState } from '../../src/target/ana.ts';
-import { IoOpcode, ioSqe } from '../initiator/command.ts';
+import { IoOpcode, identifySqe, ioSqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
 import { BLOCK, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
 
@@ -69,4 +69,12 @@ it('hosts that come under ever new names and let their keep-alive run out leave 
   expect(world.subsystem.controllers.size).toBe(0);
   expect(world.target.keepAliveTimeouts.size).toBe(2048);
   expect(world.target.keepAliveTimeouts.has(`${SUBSYSTEM_NQN} ${name(2999)}`)).toBe(true);
+});
+
+it('CNS 08h does not call a namespace rotational: bit 4 of its NSFEAT is not OPTPERF', () => {
+  const { admin } = new TargetWorld().host();
+  const page = admin.call(identifySqe({ cns: 0x08, nsid: 1 })).data!;
+  expect(page[0]).toBe(0);
+  expect(page.readUInt32LE(4)).toBe(1);
+  expect(page[14]).toBe(1);
 });
