@@ -19,8 +19,9 @@ const CSTS_SHUTDOWN_COMPLETE = 0x8;
 const IOSQES = 6;
 const IOCQES = 4;
 /**
- * Linux closes its I/O connections first when it disconnects or resets, and only then says so on the admin queue. A
- * controller that lost an I/O connection and hears nothing for this long has lost its host.
+ * Linux closes its I/O connections first when it disconnects or resets, and only then says so on the admin queue; SPDK
+ * closes one whenever a thread of it needs no queue any more. A controller that lost an I/O connection and hears nothing
+ * for this long has lost its host, unless a keep-alive clock will tell.
  */
 const FAREWELL_MS = 2000;
 /** Log at most this many nsids one by one; more are reported as "many" (FFFFFFFFh). */
@@ -201,7 +202,7 @@ export class Controller {
     if (this.queues.get(queue.qid) !== queue) return;
     this.queues.delete(queue.qid);
     if (queue.qid === 0) this.end('admin queue connection closed');
-    else if (this.farewellTimer === null && this.enabled) {
+    else if (this.farewellTimer === null && this.enabled && this.katoMs === 0) {
       const reason = `I/O queue ${queue.qid} connection closed`;
       this.farewellTimer = this.timers.after(FAREWELL_MS, () => this.end(reason));
     }

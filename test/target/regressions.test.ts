@@ -1,11 +1,13 @@
 /** Bugs that a review found, each with the story that showed it. */
 import { describe, expect, it } from 'vitest';
+import { BlockStatus } from '../../src/base/block-device.ts';
 import { AnaState } from '../../src/target/ana.ts';
 import { IoOpcode, identifySqe, ioSqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
 import { BLOCK, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
 
 const WRITE = ioSqe(IoOpcode.write, 1, 8, 1);
+const READ = ioSqe(IoOpcode.read, 1, 8, 1);
 const DATA = { data: Buffer.alloc(BLOCK, 1) };
 
 describe('a command that waits for an orphaned write', () => {
@@ -77,4 +79,28 @@ it('CNS 08h does not call a namespace rotational: bit 4 of its NSFEAT is not OPT
   expect(page[0]).toBe(0);
   expect(page.readUInt32LE(4)).toBe(1);
   expect(page[14]).toBe(1);
+});
+
+describe('an I/O connection that is closed without a word, as SPDK does with a queue it needs no more', () => {
+  it('is no end of the controller when a keep-alive clock watches over the host', () => {
+    const world = new TargetWorld();
+    const { admin, controller, io } = world.host({ kato: 10_000 });
+    io.lose();
+    world.clock.advance(9000);
+    expect(admin.call(identifySqe({ cns: 1 })).status).toBe(Status.success);
+    world.clock.advance(9000);
+    expect(controller.ended).toBe(null);
+    world.device.immediately = BlockStatus.ok;
+    expect(world.connectIo(controller).call(READ).status).toBe(Status.success);
+    world.clock.advance(30_000);
+    expect(controller.ended).toBe('keep alive timeout');
+  });
+
+  it('ends the controller of a host without keep-alive', () => {
+    const world = new TargetWorld();
+    const { controller, io } = world.host();
+    io.lose();
+    world.clock.advance(3000);
+    expect(controller.ended).toBe('I/O queue 1 connection closed');
+  });
 });
