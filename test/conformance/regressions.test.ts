@@ -1,9 +1,19 @@
 /** Bugs that a review found, each with the story that showed it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HostController } from '../initiator/controller.ts';
-import { withHost } from './expectations.ts';
+import { Status } from '../initiator/status.ts';
+import { expectStatus, withHost } from './expectations.ts';
 import { eventually, within } from './waiting.ts';
-import { EXTERNAL, NS512, startWorld, type World, type WorldOptions } from './world.ts';
+import {
+  EXTERNAL,
+  NS_READ_ONLY,
+  NS_SMALL,
+  NS4K,
+  NS512,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from './world.ts';
 
 const MIB = 1024 * 1024;
 
@@ -36,5 +46,26 @@ describe.skipIf(EXTERNAL)('a backend that stands still and keeps every data buff
       withHost(world, {}, (other) => other.anaLog()),
       2000,
     );
+  });
+});
+
+describe.skipIf(EXTERNAL)('keep-alive', () => {
+  it('counts completions: an older Linux that sees them sends no Keep Alive', async () => {
+    const world = await startWorld();
+    const host = await HostController.connect({ ...world.a, subnqn: world.subnqn, kato: 500 });
+    const namespaces = [NS512, NS4K, NS_SMALL, NS_READ_ONLY];
+    const devices = namespaces.map((nsid) => world.control!.device(nsid));
+    for (const device of devices) device.hold();
+    const reads = namespaces.map((nsid) => host.read(nsid, 0, 1, nsid === NS4K ? 4096 : 512));
+    host.stopKeepAlive();
+    // One completion every 400 ms and not one command: three times KATO in all.
+    for (const [i, device] of devices.entries()) {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      device.release();
+      expectStatus(await within('the read', reads[i], 2000), Status.success);
+    }
+    expect(host.admin.closed).toBe(null);
+    await host.drop();
+    await world.stop();
   });
 });

@@ -353,11 +353,12 @@ export class TcpConnection implements PduSink, QueueTransport {
   private buffersSent(buffers: DataBuffer[]): void {
     for (const buffer of buffers) this.returnBuffer(buffer);
     this.turnMs = this.target.clock.nowMs();
+    // a host may take completions as a sign of life and then send no Keep Alive (Linux before 6.5)
+    if (this.queue.controller !== null) this.queue.controller.traffic = true;
     if (this.state === 'closed') return;
     if (this.waiting.length > 0) this.startWaiting();
     if (this.paused && this.output.backlogBytes < BACKLOG_LOW_BYTES) {
       this.paused = false;
-      if (this.queue.controller !== null) this.queue.controller.traffic = true;
       this.socket.resume();
     }
   }
