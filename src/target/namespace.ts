@@ -96,8 +96,9 @@ export class Namespace {
     if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = [];
-    for (const request of waiting) {
+    for (const request of waiting)
       request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
+    for (const request of waiting) {
       if (request.queue.closed) request.queue.discard(request);
       else request.execute(request);
     }

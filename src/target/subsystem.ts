@@ -101,6 +101,7 @@ export class Subsystem {
     this.groupMembersChanged(old);
     this.groupMembersChanged(groupId);
     namespace.retryWaiting();
+    namespace.retryWaiting();
   }
 
   /** Ends every controller. */

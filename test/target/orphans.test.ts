@@ -103,14 +103,21 @@ describe('a command that overlaps an orphaned write', () => {
     expect(io.answerTo(cid)!.status).toBe(Status.success);
   });
 
-  it('passes the ANA gate again when it is over', () => {
-    const { world, orphan, io } = orphaned();
-    const cid = io.send(ioSqe(IoOpcode.read, 1, 8, 4));
+  it('that waits on, while others of its namespace ran, is answered when the group turns inaccessible', () => {
+    const world = new TargetWorld();
+    const lost = world.host();
+    for (const slba of [8, 16]) lost.io.send(ioSqe(IoOpcode.write, 1, slba, 4), { data: OLD });
+    lost.io.lose();
+    const [first] = world.device.open;
+    const { io } = world.host();
+    const waits = io.send(ioSqe(IoOpcode.read, 1, 16, 1));
+    const runs = io.send(ioSqe(IoOpcode.read, 1, 8, 1));
+    first.finish();
+    world.device.open[1].finish();
+    expect(io.answerTo(runs)!.status).toBe(Status.success);
+    expect(io.isOpen(waits)).toBe(true);
     world.ana.set(1, AnaState.inaccessible);
-    expect(io.isOpen(cid)).toBe(true);
-    orphan.finish();
-    expect(io.answerTo(cid)!.status).toBe(Status.anaInaccessible);
-    expect(world.device.calls.length).toBe(1);
+    expect(io.answerTo(waits)!.status).toBe(Status.anaInaccessible);
   });
 
   it('is discarded when its own connection goes while it waits', () => {
