@@ -108,6 +108,9 @@ export class TcpConnection implements PduSink, QueueTransport {
   private readonly waiting: Request[] = [];
   /** In the pool's line. */
   waitsForPool = false;
+  /** Not read from, because the pool is used up and in-capsule data cannot wait for a buffer; and in the pool's line for it. */
+  private starved = false;
+  private starvedInLine = false;
   /** Capacity of all data buffers that this connection holds. */
   private heldBytes = 0;
 
@@ -146,7 +149,8 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.reader.push(chunk, length);
     this.inTurn = false;
     this.flush();
-    return !this.paused;
+    if (this.heldBytes > 0 && this.target.buffers.isFull(1)) this.starve();
+    return !this.paused && !this.starved;
   }
 
   onHeader(type: number, flags: number, buf: Buffer, at: number, dataLength: number): void {
@@ -331,6 +335,28 @@ export class TcpConnection implements PduSink, QueueTransport {
     request.solicited = true;
     this.output.r2t(request);
     this.sendSoon();
+    this.feed(); // its data must come in
+  }
+
+  /** In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some. */
+  private starve(): void {
+    if (this.starved || this.state !== 'ready' || this.queue.qid <= 0 || this.queue.awaitsData()) return;
+    this.starved = true;
+    this.socket.pause();
+    if (this.starvedInLine) return;
+    this.starvedInLine = true;
+    this.target.buffers.whenReturned(() => {
+      if (this.starved && this.state === 'ready' && this.target.buffers.isFull(1)) return false;
+      this.starvedInLine = false;
+      this.feed();
+      return true;
+    });
+  }
+
+  private feed(): void {
+    if (!this.starved) return;
+    this.starved = false;
+    if (!this.paused && this.state === 'ready') this.socket.resume();
   }
 
   private borrow(request: Request): void {
@@ -341,6 +367,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private returnBuffer(buffer: DataBuffer): void {
     this.heldBytes -= buffer.capacity;
     this.target.buffers.giveBack(buffer);
+    if (this.starved && this.heldBytes === 0) this.feed();
   }
 
   dropBuffer(request: Request): void {
@@ -359,7 +386,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     if (this.waiting.length > 0) this.startWaiting();
     if (this.paused && this.output.backlogBytes < BACKLOG_LOW_BYTES) {
       this.paused = false;
-      this.socket.resume();
+      if (!this.starved) this.socket.resume();
     }
   }
 
@@ -472,7 +499,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.deadline.cancel();
     this.deadline = this.target.timers.after(TERMINATION_MS, () => this.socket.destroy());
     this.socket.end();
-    if (this.paused) this.socket.resume();
+    if (this.paused || this.starved) this.socket.resume();
   }
 
   private late(deadline: string, reason: string): void {
