@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openBackend } from '../../src/gateway/backends.ts';
 import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
-import { HostController } from '../initiator/controller.ts';
+import { ConnectRefused, HostController } from '../initiator/controller.ts';
 import {
   code,
   connect,
@@ -68,6 +68,38 @@ describe('start and stop', () => {
     release();
     await started;
     expect(await (await host(port)).activeNamespaces()).toEqual([1]);
+  });
+
+  it('tell hosts that come before all is there to try again', async () => {
+    const records = new MemoryRecords();
+    const first = makeRig({ records });
+    const port = await serveOne(first);
+    const other = await freePort();
+    await first.gateway.addListener(listener(other));
+    const late = `${NQN}2`;
+    await first.gateway.addSubsystem({ nqn: late });
+    await first.gateway.addHost(late, '*');
+    await first.gateway.addListener(listener(port, { nqn: late }));
+    await first.gateway.stop();
+
+    let bind = (): void => {};
+    const second = makeRig({
+      records,
+      beforeBind: async (tcpPort) => {
+        if (tcpPort === other) await new Promise<void>((resolve) => (bind = resolve));
+      },
+    });
+    const started = second.gateway.start();
+    const refusal = await vi.waitFor(async () => {
+      const refused = await connect(port, late).catch((error: Error) => error);
+      expect(refused).toBeInstanceOf(ConnectRefused);
+      return refused as ConnectRefused;
+    });
+    // Linux gives a path up for good when it reads "do not retry".
+    expect(refusal.completion.dnr).toBe(false);
+    bind();
+    await started;
+    await host(port, late);
   });
 
   it('take a file that grew without the record knowing for what the record says', async () => {

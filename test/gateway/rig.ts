@@ -56,11 +56,13 @@ export interface Rig {
 }
 
 export interface RigOptions extends Partial<GatewayOptions> {
+  /** Awaited before a port is bound. */
+  beforeBind?: (tcpPort: number) => Promise<void>;
   records?: MemoryRecords;
 }
 
 /** Stopped when the test ends, as the hosts of {@link host} are. */
-export function makeRig({ records = new MemoryRecords(), ...options }: RigOptions = {}): Rig {
+export function makeRig({ records = new MemoryRecords(), beforeBind, ...options }: RigOptions = {}): Rig {
   const complaints: string[] = [];
   const devices: Rig['devices'] = [];
   const log = collect(complaints);
@@ -98,6 +100,7 @@ export function makeRig({ records = new MemoryRecords(), ...options }: RigOption
   return rig;
 
   async function openListener(port: TcpListener['port'], address: string, tcpPort: number) {
+    await beforeBind?.(tcpPort);
     const connectionTable = new ConnectionTable(100, systemTimers);
     const limits = { connectionTable, icReqTimeoutMs: 5000, connectTimeoutMs: 5000 };
     const listener = new TcpListener({ target, port, address, tcpPort, ...limits });

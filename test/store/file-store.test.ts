@@ -121,8 +121,8 @@ describe('FileStore under SIGKILL', () => {
       expect(version).toBeGreaterThanOrEqual(acknowledged);
       expect(version).toBeLessThanOrEqual(begun);
       // One commit sets every record to its version: a mixture would be half a state.
-      expect(records.size).toBe(50);
-      expect(new Set(records.values())).toEqual(new Set([`${version}`.padEnd(200, '.')]));
+      expect(records.size).toBe(300);
+      expect(new Set(records.values())).toEqual(new Set([`${version}`.padEnd(50, '.')]));
       acknowledged = version;
     }
     expect(killsInCommit).toBeGreaterThan(KILLS / 4);
