@@ -4,16 +4,7 @@ import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
 import { expectStatus, withHost } from './expectations.ts';
 import { eventually, within } from './waiting.ts';
-import {
-  EXTERNAL,
-  NS_READ_ONLY,
-  NS_SMALL,
-  NS4K,
-  NS512,
-  startWorld,
-  type World,
-  type WorldOptions,
-} from './world.ts';
+import { EXTERNAL, NS_READ_ONLY, NS_SMALL, NS4K, NS512, startWorld, type World } from './world.ts';
 
 const MIB = 1024 * 1024;
 
