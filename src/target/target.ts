@@ -133,7 +133,7 @@ export class Target {
     host: ControllerHost,
     katoMs: number,
   ): Controller | null {
-    const cntlid = port.cntlids.take();
+    const cntlid = port.cntlids.take(subsystem);
     if (cntlid === null) return null;
     const controller = new Controller(
       {
@@ -173,7 +173,7 @@ export class Target {
   }
 
   private controllerEnded(controller: Controller, reason: string): void {
-    controller.port.cntlids.release(controller.cntlid);
+    controller.port.cntlids.release(controller.cntlid, controller.subsystem);
     this.endReasons.set(reason, (this.endReasons.get(reason) ?? 0) + 1);
     const subsystem = controller.subsystem;
     if (subsystem === null) {

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { BlockStatus } from '../../src/base/block-device.ts';
 import { AnaState } from '../../src/target/ana.ts';
+import { CntlidAllocator } from '../../src/target/cntlid.ts';
 import { IoOpcode, identifySqe, ioSqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
-import { BLOCK, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
+import { BLOCK, DISCOVERY_NQN, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
 
 const WRITE = ioSqe(IoOpcode.write, 1, 8, 1);
 const READ = ioSqe(IoOpcode.read, 1, 8, 1);
@@ -103,4 +104,18 @@ describe('an I/O connection that is closed without a word, as SPDK does with a q
     world.clock.advance(3000);
     expect(controller.ended).toBe('I/O queue 1 connection closed');
   });
+});
+
+it('controllers of one subsystem, or of discovery, take no controller ids from another subsystem', () => {
+  const world = new TargetWorld();
+  const cntlids = new CntlidAllocator(1, 2);
+  const port = world.addPort({ portId: 2, cntlids });
+  port.expose(world.subsystem);
+  for (let i = 0; i < 2; i++) world.connectAdmin({ port, subnqn: DISCOVERY_NQN });
+  expect(() => world.connectAdmin({ port, subnqn: DISCOVERY_NQN })).toThrow('181');
+  const { io } = world.host({ port });
+  world.device.immediately = BlockStatus.ok;
+  expect(io.call(READ).status).toBe(Status.success);
+  world.connectAdmin({ port });
+  expect(() => world.connectAdmin({ port })).toThrow('181');
 });
