@@ -57,6 +57,9 @@ export interface TargetOptions {
 /** Names kept of hosts whose keep-alive ran out: any host may come under names without end, and the oldest are forgotten. */
 const KEEP_ALIVE_TIMEOUTS_KEPT = 2048;
 
+/** A host that looks around without a keep-alive timeout is let go after this silence, as other targets do it. */
+const DISCOVERY_ACTIVITY_MS = 120_000;
+
 /** Why controllers ended, counted since start. */
 export type EndReasons = Map<string, number>;
 
@@ -141,7 +144,7 @@ export class Target {
         host,
         subsystem,
         port,
-        katoMs,
+        katoMs: subsystem === null && katoMs === 0 ? DISCOVERY_ACTIVITY_MS : katoMs,
         maxAsyncEventRequests: this.settings.maxAsyncEventRequests,
         clock: this.clock,
         timers: this.timers,

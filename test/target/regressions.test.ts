@@ -119,3 +119,14 @@ it('controllers of one subsystem, or of discovery, take no controller ids from a
   world.connectAdmin({ port });
   expect(() => world.connectAdmin({ port })).toThrow('181');
 });
+
+it('a discovery controller without KATO ends after two minutes of silence', () => {
+  const world = new TargetWorld();
+  const { admin } = world.connectAdmin({ subnqn: DISCOVERY_NQN });
+  world.clock.advance(110_000);
+  expect(admin.call(identifySqe({ cns: 1 })).status).toBe(Status.success);
+  world.clock.advance(110_000);
+  expect(admin.closedBecause).toBe(null);
+  world.clock.advance(240_000);
+  expect(admin.closedBecause).toBe('keep alive timeout');
+});
