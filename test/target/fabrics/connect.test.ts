@@ -93,7 +93,7 @@ describe('an admin queue', () => {
     [
       'all controller ids are in use',
       (world: TargetWorld) => {
-        while (world.cntlids.take() !== null);
+        while (world.cntlids.take(world.subsystem) !== null);
       },
     ],
   ])('%s: Controller Busy without DNR, so that Linux tries again', (_name, spoil) => {
