@@ -102,7 +102,7 @@ export class Gateway implements GatewayApi {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { target, monitor, log } = options;
-    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, log);
+    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, options.timers, log);
     this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
     const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
     this.#applier = new TargetApplier({

@@ -76,7 +76,7 @@ export class FileStore implements ConfigStore {
       await this.#replace(next);
     } catch (error) {
       throw new AnagateError(
-        'INTERNAL',
+        'STATE_WRITE_FAILED',
         `State file ${this.#path} cannot be written: ${(error as Error).message}. Check the file system's space and ` +
           'permissions, then try again',
         { cause: error },

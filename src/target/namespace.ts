@@ -42,7 +42,8 @@ export class Namespace {
   readonly blockSize: 512 | 4096;
   readonly blockShift: number;
   readonly readOnly: boolean;
-  readonly device: BlockDevice;
+  /** Where the bytes are; replaced when a stand-in becomes the real one. */
+  device: BlockDevice;
   readonly stats = new NamespaceStats();
   anaGroupId: number;
   sizeBytes: number;

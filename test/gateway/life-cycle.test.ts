@@ -11,7 +11,6 @@ import {
   freePort,
   HOST,
   host,
-  listen,
   listener,
   MIB,
   makeRig,
@@ -120,7 +119,7 @@ describe('start and stop', () => {
     expect((await stat(path)).size).toBe(3 * MIB);
   });
 
-  it('serve the rest when a file is missing, and the file once it is back', async () => {
+  it('keep a namespace whose file is missing: its I/O waits and goes on once the file is back', async () => {
     const directory = await scratch();
     const records = new MemoryRecords();
     const first = makeRig({ records });
@@ -135,20 +134,26 @@ describe('start and stop', () => {
     expect(second.complaints).toEqual([expect.stringMatching(/namespace 2 is not served: .*disk\.img/)]);
     expect(second.gateway.troubles).toHaveLength(1);
     const controller = await host(port);
-    expect(await controller.activeNamespaces()).toEqual([1]);
+    // A host that found it gone would take its disk away.
+    expect(await controller.activeNamespaces()).toEqual([1, 2]);
+    const held = controller.read(2, 0, 8, 512);
+    await vi.waitFor(() => expect(second.target.buffers.borrowedBytes).toBeGreaterThan(0));
     await expect(second.gateway.resizeNamespace(NQN, 2, 2 * MIB)).rejects.toThrowError(
       code('BACKEND_FAILED'),
     );
-    await listen(controller);
     second.fireTimers();
     await vi.waitFor(() => expect(second.complaints).toHaveLength(1));
-    await writeFile(path, Buffer.alloc(MIB));
+    await vi.waitFor(() => {
+      second.fireTimers();
+      expect(second.target.buffers.borrowedBytes).toBe(0);
+    });
+    expect(await held).toMatchObject({ sct: 3, sc: 2, dnr: false });
+    await writeFile(path, Buffer.alloc(MIB, 7));
     await vi.waitFor(() => {
       second.fireTimers();
       expect(second.gateway.troubles).toEqual([]);
     });
-    await controller.nextEvent();
-    expect(await controller.activeNamespaces()).toEqual([1, 2]);
+    expect((await controller.read(2, 0, 8, 512)).data).toEqual(Buffer.alloc(4096, 7));
   });
 
   it('serve on the other addresses when one is not there, but not on none', async () => {

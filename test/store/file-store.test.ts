@@ -75,7 +75,7 @@ describe('FileStore', () => {
     // A directory in the place of the temporary file makes the write fail even for root.
     await mkdir(`${file}.new`);
     await expect(store.commit(1, [{ key: 'a', value: '2' }])).rejects.toMatchObject({
-      code: 'INTERNAL',
+      code: 'STATE_WRITE_FAILED',
       message: expect.stringContaining(file),
     });
     expect(await store.load()).toEqual({ version: 1, records: new Map([['a', '1']]) });

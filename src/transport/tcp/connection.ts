@@ -106,8 +106,9 @@ export class TcpConnection implements PduSink, QueueTransport {
   private anythingToSend = false;
   /** Commands that wait for a data buffer, in order. */
   private readonly waiting: Request[] = [];
-  /** In the pool's line. */
+  /** In the pool's line; and at its head, being asked: nobody in the line takes a buffer out of turn. */
   waitsForPool = false;
+  private itsTurn = false;
   /** Not read from, because the pool is used up and in-capsule data cannot wait for a buffer; and in the pool's line for it. */
   private starved = false;
   private starvedInLine = false;
@@ -303,7 +304,7 @@ export class TcpConnection implements PduSink, QueueTransport {
       const free = pool.limitBytes - pool.borrowedBytes;
       if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
     }
-    if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitsForPool)) return true;
+    if (!pool.isFull(request.dataLength) && (!pool.contended || this.itsTurn)) return true;
     if (!this.waitsForPool) {
       this.waitsForPool = true;
       pool.whenReturned(() => this.retryFromPool());
@@ -315,7 +316,9 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** A buffer came back to the pool. True: this connection needs nothing from the pool right now. */
   private retryFromPool(): boolean {
     if (this.state === 'closed') return true;
+    this.itsTurn = true;
     this.startWaiting();
+    this.itsTurn = false;
     const next = this.waiting[0];
     if (next !== undefined && this.target.buffers.isFull(next.dataLength)) return false;
     this.waitsForPool = false;
