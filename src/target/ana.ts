@@ -180,9 +180,21 @@ export class AnaStates {
     this.changed(this.groups[groupId]);
   }
 
-  private changed(group: AnaGroup): void {
+  /**
+   * A namespace of the group came or went: the log page is different. Hosts hear of it by the event of the namespace, and
+   * shall not by this page's as well (base figure 149).
+   */
+  memberCameOrWent(groupId: number): void {
+    this.count(this.groups[groupId]);
+  }
+
+  private count(group: AnaGroup): void {
     group.changeCount += 1;
     this.changeCount += 1;
+  }
+
+  private changed(group: AnaGroup): void {
+    this.count(group);
     for (const listener of this.listeners) listener(group.id);
   }
 }

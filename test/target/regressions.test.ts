@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BlockStatus } from '../../src/base/block-device.ts';
 import { AnaState } from '../../src/target/ana.ts';
 import { CntlidAllocator } from '../../src/target/cntlid.ts';
-import { IoOpcode, identifySqe, ioSqe } from '../initiator/command.ts';
+import { AdminOpcode, getLogPageSqe, IoOpcode, identifySqe, ioSqe, sqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
 import { BLOCK, DISCOVERY_NQN, SUBSYSTEM_NQN, TargetWorld } from './target-world.ts';
 
@@ -129,4 +129,21 @@ it('a discovery controller without KATO ends after two minutes of silence', () =
   expect(admin.closedBecause).toBe(null);
   world.clock.advance(240_000);
   expect(admin.closedBecause).toBe('keep alive timeout');
+});
+
+it('a namespace that comes or goes is one event, not an ANA change as well', () => {
+  const world = new TargetWorld();
+  const { admin } = world.host();
+  admin.call(sqe({ opcode: AdminOpcode.setFeatures, cdw: [0x0b, 0x900] }));
+  const aers = [world.arm(admin), world.arm(admin)];
+  const told = () => aers.filter((cid) => !admin.isOpen(cid)).length;
+  const before = admin.call(getLogPageSqe({ lid: 0x0c, length: 64, rae: true })).data!.readBigUInt64LE(0);
+  world.addNamespace(2, 1, world.device);
+  expect(told()).toBe(1);
+  expect(
+    admin.call(getLogPageSqe({ lid: 0x0c, length: 64, rae: true })).data!.readBigUInt64LE(0),
+  ).toBeGreaterThan(before);
+  admin.call(getLogPageSqe({ lid: 4, length: 4096 }));
+  world.subsystem.removeNamespace(2);
+  expect(told()).toBe(2);
 });
