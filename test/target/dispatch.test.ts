@@ -79,7 +79,7 @@ describe.each(queues)('%s', (_name, pick) => {
         expect(world.ana.groups[1].inFlight).toBe(0);
         world.clock.advance(60_000);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });
