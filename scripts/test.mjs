@@ -21,6 +21,7 @@ const STAGES = {
   lint: () =>
     single('lint', join(TOOLS, 'biome'), ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']),
   unit: () => vitest('unit'),
+  process: () => vitest('process'),
   build: () => single('build', 'npm', ['run', '--silent', 'build']),
   conformance: () => vitest('conformance'),
   e2e: () => {
