@@ -87,6 +87,12 @@ export class Namespace {
     return false;
   }
 
+  /** The connection of a command is gone: it must not be kept here as long as a backend that stands still keeps the orphans. */
+  stopWaiting(request: Request): void {
+    const at = this.waiting.indexOf(request);
+    if (at >= 0) this.waiting.splice(at, 1);
+  }
+
   /** An orphaned write has ended. */
   orphanEnded(orphan: Request): void {
     if (this.orphans.delete(orphan)) this.retryWaiting();

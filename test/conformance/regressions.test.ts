@@ -94,3 +94,31 @@ it.skipIf(EXTERNAL)(
     await world.stop();
   },
 );
+
+it.skipIf(EXTERNAL)('nor does it with hosts that come back again and again', async () => {
+  const world = await startWorld({ settings: { bufferPoolBytes: MIB } });
+  const device = world.control!.device(NS512);
+  device.hold();
+  const data = Buffer.alloc(8192, 0x5a);
+  const used: number[] = [];
+  for (let cycle = 0; cycle < 5; cycle++) {
+    const hosts = await Promise.all(
+      Array.from({ length: 2 }, () =>
+        HostController.connect({ ...world.a, subnqn: world.subnqn, ioQueues: 8 }),
+      ),
+    );
+    // Other blocks in each round, so that no write waits for one of a lost connection.
+    for (const queue of hosts.flatMap((host) => host.io)) {
+      for (let i = 0; i < 120; i++)
+        void hosts[0].write(NS512, (cycle * 800 + i) * 16, 16, data, { queue }).catch(() => {});
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await Promise.all(hosts.map((host) => host.drop()));
+    await eventually('the connections to be gone', () => world.control!.connectionCount() === 0);
+    used.push(world.control!.borrowedBytes());
+  }
+  expect(used.at(-1)! - used[1]).toBeLessThan(MIB);
+  device.release();
+  expect(world.control!.borrowedBytes()).toBe(0);
+  await world.stop();
+});

@@ -52,6 +52,8 @@ const FREE_SHARE = 8;
  * every buffer, hosts must still be able to connect and to read the ANA log that leads them to another path.
  */
 const ADMIN_DATA_BYTES = 64 * 1024;
+/** In-capsule data may take the pool to this many times its limit. */
+const OVERDRAFT = 2;
 /** A peer that leaves more than this unread is not read from until it has caught up. */
 const BACKLOG_HIGH_BYTES = 1024 * 1024;
 const BACKLOG_LOW_BYTES = 256 * 1024;
@@ -150,7 +152,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.reader.push(chunk, length);
     this.inTurn = false;
     this.flush();
-    if (this.heldBytes > 0 && this.target.buffers.isFull(1)) this.starve();
+    if (this.mustStarve()) this.starve();
     return !this.paused && !this.starved;
   }
 
@@ -341,7 +343,15 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.feed(); // its data must come in
   }
 
-  /** In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some. */
+  /**
+   * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some
+   * of it, or while the pool is far over its limit: commands of lost connections may stay at a backend that stands still.
+   */
+  private mustStarve(): boolean {
+    const pool = this.target.buffers;
+    return pool.isFull(1) && (this.heldBytes > 0 || pool.borrowedBytes > OVERDRAFT * pool.limitBytes);
+  }
+
   private starve(): void {
     if (this.starved || this.state !== 'ready' || this.queue.qid <= 0 || this.queue.awaitsData()) return;
     this.starved = true;
@@ -349,7 +359,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     if (this.starvedInLine) return;
     this.starvedInLine = true;
     this.target.buffers.whenReturned(() => {
-      if (this.starved && this.state === 'ready' && this.target.buffers.isFull(1)) return false;
+      if (this.starved && this.state === 'ready' && this.mustStarve()) return false;
       this.starvedInLine = false;
       this.feed();
       return true;
@@ -370,7 +380,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private returnBuffer(buffer: DataBuffer): void {
     this.heldBytes -= buffer.capacity;
     this.target.buffers.giveBack(buffer);
-    if (this.starved && this.heldBytes === 0) this.feed();
+    if (this.starved && !this.mustStarve()) this.feed();
   }
 
   dropBuffer(request: Request): void {
