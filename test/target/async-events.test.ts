@@ -115,6 +115,16 @@ describe('an event', () => {
     expect(admin.answerTo(second)!.dw0).toBe(ANA_EVENT);
   });
 
+  it('whose log page was read before a request came is not sent: the host knows', () => {
+    const { world, admin, flip } = makeWorld();
+    flip();
+    readLog(admin, LogId.ana);
+    const aer = world.arm(admin);
+    expect(admin.isOpen(aer)).toBe(true);
+    flip();
+    expect(admin.answerTo(aer)!.dw0).toBe(ANA_EVENT);
+  });
+
   it('masked by one that was sent does not mask another kind', () => {
     const { world, admin, flip } = makeWorld();
     world.arm(admin);
