@@ -1,0 +1,40 @@
+/**
+ * The settings that make an acknowledged write one that is on the OSDs. librbd's cache answers before that, and a fence then
+ * loses the write. An image's or a pool's own configuration wins over the client's, so what an open image really runs with
+ * is read back.
+ */
+import { AnagateError } from '../../base/errors.ts';
+import type { ConfigOption } from '../../node-rados/lib/node-rados.ts';
+import { type ImageName, imagePath } from './image-name.ts';
+
+/** Configuration of each client of ours, over that of ceph.conf and of the monitors. */
+export const CLIENT_OPTIONS: Readonly<Record<string, string>> = {
+  rbd_cache: 'false',
+  rbd_persistent_cache_mode: 'disabled',
+  // A cluster that does not answer is an error to report, not a start that hangs for five minutes.
+  client_mount_timeout: '30',
+};
+
+/** What no image may differ in. */
+const REQUIRED: Readonly<Record<string, string>> = {
+  rbd_cache: 'false',
+  rbd_persistent_cache_mode: 'disabled',
+};
+
+/** Throws INVALID_ARGUMENT that names the key which turns a cache on and how to remove it. */
+export function requireNoCache(name: ImageName, config: readonly ConfigOption[]): void {
+  for (const { name: key, value, source } of config) {
+    const required = REQUIRED[key];
+    if (required === undefined || value === required) continue;
+    const path = imagePath(name);
+    const where = {
+      image: `the image sets conf_${key}; remove it with "rbd image-meta remove ${path} conf_${key}"`,
+      pool: `the pool sets conf_${key}; remove it with "rbd config pool remove ${name.pool} ${key}"`,
+      config: `Ceph's configuration sets ${key}`,
+    }[source];
+    throw new AnagateError(
+      'INVALID_ARGUMENT',
+      `image ${path} would answer writes before they are safe (${key} = ${value}): ${where}`,
+    );
+  }
+}

@@ -1,0 +1,52 @@
+/** Opening an image in a session, checked. */
+import { AnagateError } from '../../base/errors.ts';
+import type { Image, ImageStat, IoContext } from '../../node-rados/lib/node-rados.ts';
+import { type ImageName, imagePath } from './image-name.ts';
+import { requireNoCache } from './image-settings.ts';
+import type { RadosSession } from './rados-session.ts';
+
+export interface OpenedImage {
+  readonly session: RadosSession;
+  readonly context: IoContext;
+  readonly image: Image;
+  readonly stat: ImageStat;
+}
+
+/** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireNoCache}. */
+export async function openImage(
+  session: RadosSession,
+  name: ImageName,
+  readOnly: boolean,
+): Promise<OpenedImage> {
+  const context = await session.pool(name.pool, name.radosNamespace);
+  const image = await context.openImage(name.image, { readOnly });
+  try {
+    const [stat, config] = await Promise.all([image.stat(), image.config()]);
+    requireNoCache(name, config);
+    return { session, context, image, stat };
+  } catch (error) {
+    await image.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The error as an operator is told it. */
+export function imageError(name: ImageName, action: string, error: unknown): AnagateError {
+  if (error instanceof AnagateError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = REASONS[code ?? '']?.(name) ?? message;
+  return new AnagateError('BACKEND_FAILED', `image ${imagePath(name)} cannot be ${action}: ${reason}`, {
+    cause: error,
+  });
+}
+
+const REASONS: Readonly<Record<string, (name: ImageName) => string>> = {
+  ENOENT: ({ pool, radosNamespace }) =>
+    radosNamespace === ''
+      ? `there is no pool ${pool}, or no such image in it`
+      : `there is no pool ${pool}, no namespace ${radosNamespace} in it, or no such image`,
+  EPERM: () => "the Ceph user's capabilities do not allow it",
+  EACCES: () => "the Ceph user's capabilities do not allow it",
+  ETIMEDOUT: () => 'the Ceph cluster does not answer',
+  EBLOCKLISTED: () => 'this gateway is on the blocklist of the Ceph cluster',
+};
