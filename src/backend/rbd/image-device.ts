@@ -10,6 +10,7 @@ import { blockStatusOfErrno } from '../errno.ts';
 import { ExtentGuard } from '../extent-guard.ts';
 import { ImageOperation, type ImageOperationOwner, type ImagePhase } from './image-operation.ts';
 
+const SECTOR_BYTES = 512;
 const EINVAL = 22;
 const EROFS = 30;
 
@@ -26,7 +27,6 @@ export interface ImageDeviceOptions {
   image: ImageIo;
   description: string;
   sizeBytes: number;
-  /** A compare-and-write within one such unit is atomic in the cluster. */
   stripeUnitBytes: number;
   readOnly: boolean;
   /** Told at each operation that fails for that reason. */
@@ -47,6 +47,8 @@ export class ImageDevice implements BlockDevice {
     answered: (operation, result) => this.#answered(operation, result),
   };
   readonly #freeOperations: ImageOperation[] = [];
+  /** librbd compares and writes within one of these. Old ones (16) only within one sector, which they say when asked for more. */
+  #swapUnitBytes: number;
   /** Operations that have begun and not completed. */
   #active = 0;
   #closed = false;
@@ -55,6 +57,7 @@ export class ImageDevice implements BlockDevice {
   constructor(options: ImageDeviceOptions) {
     this.description = options.description;
     this.optimalIoBytes = options.stripeUnitBytes;
+    this.#swapUnitBytes = options.stripeUnitBytes;
     this.sizeBytes = options.sizeBytes;
     this.#image = options.image;
     this.#readOnly = options.readOnly;
@@ -107,17 +110,10 @@ export class ImageDevice implements BlockDevice {
     completion: BlockCompletion,
   ): void {
     if (this.#refusesChange(offset, data.length, completion)) return;
-    const unit = this.optimalIoBytes;
-    const whole = Math.floor(offset / unit) === Math.floor((offset + data.length - 1) / unit);
-    const operation = this.#operation(whole ? 'swap' : 'swapRead', offset, data.length, completion);
+    const operation = this.#operation('swap', offset, data.length, completion);
     operation.expected = expected;
     operation.data = data;
-    if (!whole) {
-      // Over more than one object librbd has no such call. While the lock of the image is ours, what keeps others of
-      // this process away keeps everybody away.
-      operation.exclusive = true;
-      operation.found = Buffer.allocUnsafe(data.length);
-    }
+    if (!isWithin(operation, this.#swapUnitBytes)) makeSteps(operation);
     this.#change(operation);
   }
 
@@ -191,6 +187,13 @@ export class ImageDevice implements BlockDevice {
   // ---- ending ----
 
   #answered(operation: ImageOperation, result: number): void {
+    if (operation.phase === 'swap' && result === -EINVAL && !isWithin(operation, SECTOR_BYTES)) {
+      this.#swapUnitBytes = SECTOR_BYTES;
+      this.#guard.release(operation);
+      makeSteps(operation);
+      this.#change(operation);
+      return;
+    }
     let status = this.#statusOf(operation, result);
     if (status === BlockStatus.ok && operation.found !== null && operation.phase !== 'swapWrite') {
       if (!operation.found.equals(operation.expected!)) {
@@ -241,4 +244,19 @@ export class ImageDevice implements BlockDevice {
       for (const resolve of this.#whenQuiet.splice(0)) resolve();
     }
   }
+}
+
+/** Whether the extent lies in one aligned unit. */
+function isWithin({ start, end }: ImageOperation, unitBytes: number): boolean {
+  return Math.floor(start / unitBytes) === Math.floor((end - 1) / unitBytes);
+}
+
+/**
+ * A compare-and-write that librbd cannot do at once becomes a read and a write. While the lock of the image is ours, what
+ * keeps others of this process away keeps everybody away; if we lose it, the write fails.
+ */
+function makeSteps(operation: ImageOperation): void {
+  operation.phase = 'swapRead';
+  operation.exclusive = true;
+  operation.found = Buffer.allocUnsafe(operation.end - operation.start);
 }
