@@ -18,8 +18,10 @@ const TOOLS = join(ROOT, 'node_modules', '.bin');
 
 const STAGES = {
   types: () => single('types', join(TOOLS, 'tsc'), ['-p', 'tsconfig.json', '--noEmit']),
-  lint: () => single('lint', join(TOOLS, 'biome'), ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']),
+  lint: () =>
+    single('lint', join(TOOLS, 'biome'), ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']),
   unit: () => vitest('unit'),
+  process: () => vitest('process'),
   build: () => single('build', 'npm', ['run', '--silent', 'build']),
   conformance: () => vitest('conformance'),
   e2e: () => {

@@ -153,8 +153,10 @@ export class Queue {
     this.closed = true;
     for (const request of this.table) {
       if (request.state !== 'active') continue;
-      if (!request.executing) this.transport.dropBuffer(request);
-      else if (request.mutates) request.namespace?.orphans.add(request);
+      if (!request.executing) {
+        this.transport.dropBuffer(request);
+        request.namespace?.stopWaiting(request);
+      } else if (request.mutates) request.namespace?.orphans.add(request);
     }
     this.fusedFirst = null;
     this.controller?.queueClosed(this);

@@ -8,7 +8,12 @@ import type { Controller } from '../controller.ts';
 import type { Namespace } from '../namespace.ts';
 import { type Request, Transfer } from '../request.ts';
 import type { Target } from '../target.ts';
-import { DSM_MAX_RANGES, DSM_RANGE_BYTES, executeDatasetManagement } from './dataset-management.ts';
+import {
+  DSM_MAX_RANGES,
+  DSM_RANGE_BYTES,
+  executeDatasetManagement,
+  rangeListBytes,
+} from './dataset-management.ts';
 import { FUSE_MASK, planFused } from './fused.ts';
 import { executeCompare, executeFlush, executeRead, executeWrite, executeWriteZeroes } from './read-write.ts';
 
@@ -93,12 +98,14 @@ function planRange(request: Request, namespace: Namespace): number {
 }
 
 function planDatasetManagement(request: Request, namespace: Namespace): number {
-  const ranges = (request.cdw10 & 0xff) + 1;
-  if (ranges > DSM_MAX_RANGES) return Status.invalidField | DNR;
   const deallocate = (request.cdw11 & DSM_ATTRIBUTE_DEALLOCATE) !== 0;
   if (deallocate && namespace.readOnly) return Status.namespaceWriteProtected | DNR;
   request.transfer = Transfer.toController;
-  request.dataLength = ranges * DSM_RANGE_BYTES;
+  // Linux always sends room for 256 ranges, however many there are
+  request.dataLength = Math.max(
+    rangeListBytes(request),
+    Math.min(request.sglLength, DSM_MAX_RANGES * DSM_RANGE_BYTES),
+  );
   request.mutates = deallocate;
   // the extent is known only from the data: until then it counts as the whole namespace
   request.offset = 0;

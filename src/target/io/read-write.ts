@@ -10,8 +10,12 @@ const FUA = 0x4000_0000;
  */
 export function enter(request: Request): boolean {
   const namespace = request.namespace!;
-  if (namespace.orphans.size > 0 && namespace.mustWait(request)) return false;
   const group = request.queue.port.ana.groups[namespace.anaGroupId];
+  // a group that does not serve says so at once, whatever the command would have to wait for
+  if (group.open && namespace.orphans.size > 0 && namespace.mustWait(request)) {
+    group.namespacesWaiting.add(namespace);
+    return false;
+  }
   if (!group.admit(request)) return false;
   request.executing = true;
   return true;

@@ -47,6 +47,13 @@ import { checkSgl } from './sgl.ts';
 const CONNECTION_DATA_MOST = 8 * 1024 * 1024;
 const CONNECTION_DATA_LEAST = 1024 * 1024;
 const FREE_SHARE = 8;
+/**
+ * Data bytes that an admin queue may hold whatever else is in use: while a backend stands still and its commands keep
+ * every buffer, hosts must still be able to connect and to read the ANA log that leads them to another path.
+ */
+const ADMIN_DATA_BYTES = 64 * 1024;
+/** In-capsule data may take the pool to this many times its limit. */
+const OVERDRAFT = 2;
 /** A peer that leaves more than this unread is not read from until it has caught up. */
 const BACKLOG_HIGH_BYTES = 1024 * 1024;
 const BACKLOG_LOW_BYTES = 256 * 1024;
@@ -101,8 +108,12 @@ export class TcpConnection implements PduSink, QueueTransport {
   private anythingToSend = false;
   /** Commands that wait for a data buffer, in order. */
   private readonly waiting: Request[] = [];
-  /** In the pool's line. */
+  /** In the pool's line; and at its head, being asked: nobody in the line takes a buffer out of turn. */
   waitsForPool = false;
+  private itsTurn = false;
+  /** Not read from, because the pool is used up and in-capsule data cannot wait for a buffer; and in the pool's line for it. */
+  private starved = false;
+  private starvedInLine = false;
   /** Capacity of all data buffers that this connection holds. */
   private heldBytes = 0;
 
@@ -141,7 +152,8 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.reader.push(chunk, length);
     this.inTurn = false;
     this.flush();
-    return !this.paused;
+    if (this.mustStarve()) this.starve();
+    return !this.paused && !this.starved;
   }
 
   onHeader(type: number, flags: number, buf: Buffer, at: number, dataLength: number): void {
@@ -289,11 +301,12 @@ export class TcpConnection implements PduSink, QueueTransport {
   private mayBorrow(request: Request): boolean {
     const pool = this.target.buffers;
     const held = this.heldBytes + request.dataLength;
+    if (this.queue.qid <= 0 && held <= ADMIN_DATA_BYTES) return true;
     if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
       const free = pool.limitBytes - pool.borrowedBytes;
       if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
     }
-    if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitsForPool)) return true;
+    if (!pool.isFull(request.dataLength) && (!pool.contended || this.itsTurn)) return true;
     if (!this.waitsForPool) {
       this.waitsForPool = true;
       pool.whenReturned(() => this.retryFromPool());
@@ -305,7 +318,9 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** A buffer came back to the pool. True: this connection needs nothing from the pool right now. */
   private retryFromPool(): boolean {
     if (this.state === 'closed') return true;
+    this.itsTurn = true;
     this.startWaiting();
+    this.itsTurn = false;
     const next = this.waiting[0];
     if (next !== undefined && this.target.buffers.isFull(next.dataLength)) return false;
     this.waitsForPool = false;
@@ -325,6 +340,36 @@ export class TcpConnection implements PduSink, QueueTransport {
     request.solicited = true;
     this.output.r2t(request);
     this.sendSoon();
+    this.feed(); // its data must come in
+  }
+
+  /**
+   * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some
+   * of it, or while the pool is far over its limit: commands of lost connections may stay at a backend that stands still.
+   */
+  private mustStarve(): boolean {
+    const pool = this.target.buffers;
+    return pool.isFull(1) && (this.heldBytes > 0 || pool.borrowedBytes > OVERDRAFT * pool.limitBytes);
+  }
+
+  private starve(): void {
+    if (this.starved || this.state !== 'ready' || this.queue.qid <= 0 || this.queue.awaitsData()) return;
+    this.starved = true;
+    this.socket.pause();
+    if (this.starvedInLine) return;
+    this.starvedInLine = true;
+    this.target.buffers.whenReturned(() => {
+      if (this.starved && this.state === 'ready' && this.mustStarve()) return false;
+      this.starvedInLine = false;
+      this.feed();
+      return true;
+    });
+  }
+
+  private feed(): void {
+    if (!this.starved) return;
+    this.starved = false;
+    if (!this.paused && this.state === 'ready') this.socket.resume();
   }
 
   private borrow(request: Request): void {
@@ -335,6 +380,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private returnBuffer(buffer: DataBuffer): void {
     this.heldBytes -= buffer.capacity;
     this.target.buffers.giveBack(buffer);
+    if (this.starved && !this.mustStarve()) this.feed();
   }
 
   dropBuffer(request: Request): void {
@@ -347,12 +393,13 @@ export class TcpConnection implements PduSink, QueueTransport {
   private buffersSent(buffers: DataBuffer[]): void {
     for (const buffer of buffers) this.returnBuffer(buffer);
     this.turnMs = this.target.clock.nowMs();
+    // a host may take completions as a sign of life and then send no Keep Alive (Linux before 6.5)
+    if (this.queue.controller !== null) this.queue.controller.traffic = true;
     if (this.state === 'closed') return;
     if (this.waiting.length > 0) this.startWaiting();
     if (this.paused && this.output.backlogBytes < BACKLOG_LOW_BYTES) {
       this.paused = false;
-      if (this.queue.controller !== null) this.queue.controller.traffic = true;
-      this.socket.resume();
+      if (!this.starved) this.socket.resume();
     }
   }
 
@@ -465,7 +512,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.deadline.cancel();
     this.deadline = this.target.timers.after(TERMINATION_MS, () => this.socket.destroy());
     this.socket.end();
-    if (this.paused) this.socket.resume();
+    if (this.paused || this.starved) this.socket.resume();
   }
 
   private late(deadline: string, reason: string): void {
