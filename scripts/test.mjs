@@ -78,7 +78,7 @@ function cannotRunHosts() {
   say('');
   say('The Linux-host end-to-end tests were NOT run: their guests could not be made, see above.');
   say('They need Linux, root (network namespaces, taps), apt-get and a Debian mirror. What runs without:');
-  say('    node scripts/test.mjs types lint unit conformance');
+  say('    node scripts/test.mjs types lint unit process conformance');
   return { passed: 0, failed: 0, skipped: 0 };
 }
 

@@ -53,6 +53,11 @@ export class AnaGroup {
     this.id = id;
   }
 
+  /** Commands are answered with the path status, neither run nor held. */
+  get turnsAway(): boolean {
+    return !this.open && !this.draining;
+  }
+
   /** Asks to start a command. True: it is counted and may run. False: it was held or answered here. */
   admit(request: Request): boolean {
     if (this.open) {

@@ -90,7 +90,10 @@ export class Namespace {
   /** The connection of a command is gone: it must not be kept here as long as a backend that stands still keeps the orphans. */
   stopWaiting(request: Request): void {
     const at = this.waiting.indexOf(request);
-    if (at >= 0) this.waiting.splice(at, 1);
+    if (at < 0) return;
+    this.waiting.splice(at, 1);
+    if (this.waiting.length === 0)
+      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
   }
 
   /** An orphaned write has ended. */

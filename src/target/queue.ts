@@ -162,6 +162,11 @@ export class Queue {
     this.controller?.queueClosed(this);
   }
 
+  /** The backend still works on commands whose group serves no more: the host must hear of that for its other ones. */
+  stuckInClosedGroup(): boolean {
+    return this.table.some((request) => request.executing && request.group?.turnsAway === true);
+  }
+
   /** An R2T is out that the host has not answered in full. */
   awaitsData(): boolean {
     return this.table.some((request) => request.solicited);

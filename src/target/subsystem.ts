@@ -80,6 +80,7 @@ export class Subsystem {
     this.namespaces.delete(nsid);
     this.announce(nsid);
     for (const ana of this.anaTables()) ana.memberCameOrWent(namespace.anaGroupId);
+    namespace.retryWaiting();
     return namespace;
   }
 

@@ -31,6 +31,19 @@ describe.skipIf(EXTERNAL)('a backend that stands still and keeps every data buff
     expect((await within('the ANA log', host.anaLog(), 2000)).groups.length).toBeGreaterThan(0);
   });
 
+  it('does not keep a host from the path status of a group that is not served', async () => {
+    const before = host.read(NS512, 0, 8, 4096);
+    await host.keepAlive();
+    expect(host.io[0].outstanding).toBe(5);
+    world.control!.setAna('a', 1, 'inaccessible');
+    expectStatus(await within('the answer', before, 2000), Status.anaInaccessible);
+    for (const inCapsule of [true, false]) {
+      const write = host.write(NS512, 0, 8, Buffer.alloc(4096), { inCapsule });
+      expectStatus(await within('the answer', write, 2000), Status.anaInaccessible);
+    }
+    expectStatus(await within('the answer', host.read(NS512, 0, 8, 4096), 2000), Status.anaInaccessible);
+  });
+
   it('does not keep another host from connecting', async () => {
     await within(
       'another host',

@@ -54,6 +54,21 @@ describe('a command that waits for an orphaned write', () => {
     expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
   });
 
+  it('is answered when its namespace is removed', () => {
+    const { world, io, cid } = waiting();
+    world.subsystem.removeNamespace(1);
+    expect(io.answerTo(cid)).toMatchObject({ status: Status.invalidNamespace, dnr: true });
+    expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
+  });
+
+  it('is forgotten when its connection is gone', () => {
+    const { world, io } = waiting();
+    io.lose();
+    expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
+    world.device.finishAll();
+    expect(world.device.calls.length).toBe(1);
+  });
+
   it('is answered when its namespace moves to a group that is not served here', () => {
     const { world, io, cid } = waiting();
     world.ana.set(2, AnaState.inaccessible);
@@ -146,4 +161,19 @@ it('a namespace that comes or goes is one event, not an ANA change as well', () 
   admin.call(getLogPageSqe({ lid: 4, length: 4096 }));
   world.subsystem.removeNamespace(2);
   expect(told()).toBe(2);
+});
+
+it('data that comes after its namespace was removed does not reach the device', () => {
+  const world = new TargetWorld();
+  const { io } = world.host();
+  const plain = io.send(WRITE, { later: true });
+  const fused = [ioSqe(IoOpcode.compare, 1, 9, 1), ioSqe(IoOpcode.write, 1, 9, 1)].map((command, i) => {
+    command[1] |= i + 1;
+    return io.send(command, { later: true });
+  });
+  world.subsystem.removeNamespace(1);
+  for (const cid of [plain, ...fused]) io.deliver(cid, DATA.data);
+  for (const cid of [plain, ...fused]) expect(io.answerTo(cid)!.status).toBe(Status.invalidNamespace);
+  expect(world.device.calls).toEqual([]);
+  expect(io.inUse).toBe(0);
 });

@@ -105,9 +105,9 @@ describe('a namespace', () => {
     world.device.finishAll();
     expect(io.answerTo(read)!.status).toBe(Status.success);
     io.deliver(write, Buffer.alloc(BLOCK));
-    world.device.finishAll(BlockStatus.gone);
-    // the device is gone: the host asks again, and hears that the namespace is
-    expect(io.answerTo(write)).toMatchObject({ status: Status.anaInaccessible, dnr: false });
+    // its data comes too late: the device is not asked any more
+    expect(io.answerTo(write)).toMatchObject({ status: Status.invalidNamespace, dnr: true });
+    expect(world.device.calls.length).toBe(1);
     expect(io.call(ioSqe(IoOpcode.write, 1, 0, 1)).status).toBe(Status.invalidNamespace);
   });
 

@@ -24,7 +24,17 @@ export function planIo(target: Target, controller: Controller, request: Request)
   if (queue.fusedFirst !== null || queue.fusedFailed || (request.flags & FUSE_MASK) !== 0) {
     return planFused(target, controller, request);
   }
-  return planPlain(target, controller, request);
+  const status = planPlain(target, controller, request);
+  if (status !== 0) return status;
+  // known before its data moves: it must not wait for a buffer behind the I/O of a backend that stands still
+  return isTurnedAway(request) ? Status.asymmetricAccessInaccessible : 0;
+}
+
+/** The group of the command's namespace does not serve. A half of a fused pair is asked later, together with the other. */
+export function isTurnedAway(request: Request): boolean {
+  const namespace = request.namespace;
+  if (namespace === null || (request.flags & FUSE_MASK) !== 0) return false;
+  return request.queue.port.ana.groups[namespace.anaGroupId].turnsAway;
 }
 
 /** A command that is not half of a fused pair, or one half looked at by itself. */

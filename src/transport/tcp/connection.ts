@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { BUFFER_HEADROOM, type DataBuffer } from '../../base/buffer-pool.ts';
 import type { Timer } from '../../base/clock.ts';
-import { failData, plan } from '../../target/dispatch.ts';
+import { failData, plan, turnAwayWaiting } from '../../target/dispatch.ts';
 import type { Port } from '../../target/port.ts';
 import { Queue, type QueueTransport } from '../../target/queue.ts';
 import { type Request, Transfer } from '../../target/request.ts';
@@ -114,6 +114,8 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** Not read from, because the pool is used up and in-capsule data cannot wait for a buffer; and in the pool's line for it. */
   private starved = false;
   private starvedInLine = false;
+  /** Ends the watch over ANA changes, which goes on while commands wait or are not read. */
+  private unwatchAna: (() => void) | null = null;
   /** Capacity of all data buffers that this connection holds. */
   private heldBytes = 0;
 
@@ -295,7 +297,24 @@ export class TcpConnection implements PduSink, QueueTransport {
 
   private admit(request: Request): void {
     if (this.waiting.length === 0 && this.mayBorrow(request)) this.start(request);
-    else this.waiting.push(request);
+    else {
+      this.waiting.push(request);
+      this.watchAna();
+    }
+  }
+
+  /** A group that stops serving must say so to commands that wait for a buffer, which a backend of its own may hold for long. */
+  private watchAna(): void {
+    this.unwatchAna ??= this.queue.port.ana.subscribe(() => {
+      turnAwayWaiting(this.waiting);
+      if (this.starved && !this.mustStarve()) this.feed();
+      if (this.waiting.length === 0 && !this.starved) this.endWatch();
+    });
+  }
+
+  private endWatch(): void {
+    this.unwatchAna?.();
+    this.unwatchAna = null;
   }
 
   private mayBorrow(request: Request): boolean {
@@ -349,13 +368,16 @@ export class TcpConnection implements PduSink, QueueTransport {
    */
   private mustStarve(): boolean {
     const pool = this.target.buffers;
-    return pool.isFull(1) && (this.heldBytes > 0 || pool.borrowedBytes > OVERDRAFT * pool.limitBytes);
+    if (!pool.isFull(1)) return false;
+    if (pool.borrowedBytes > OVERDRAFT * pool.limitBytes) return true;
+    return this.heldBytes > 0 && !this.queue.stuckInClosedGroup();
   }
 
   private starve(): void {
     if (this.starved || this.state !== 'ready' || this.queue.qid <= 0 || this.queue.awaitsData()) return;
     this.starved = true;
     this.socket.pause();
+    this.watchAna();
     if (this.starvedInLine) return;
     this.starvedInLine = true;
     this.target.buffers.whenReturned(() => {
@@ -537,6 +559,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private releaseEverything(): void {
     this.receiving = null;
     this.waiting.length = 0;
+    this.endWatch();
     this.queue.close();
     for (const request of this.answers) this.dropBuffer(request);
     this.answers.length = 0;

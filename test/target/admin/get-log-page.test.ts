@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { AnaState, AnaStates } from '../../../src/target/ana.ts';
 import { CntlidAllocator } from '../../../src/target/cntlid.ts';
-import { getLogPageSqe, IoOpcode, ioSqe } from '../../initiator/command.ts';
+import { getLogPageSqe, IoOpcode, ioSqe, sqe } from '../../initiator/command.ts';
 import { LogId, parseAnaLog, parseDiscoveryLog } from '../../initiator/log-page.ts';
 import { Status } from '../../initiator/status.ts';
 import { FakeBlockDevice } from '../fake-block-device.ts';
@@ -95,6 +95,36 @@ describe('ANA', () => {
     world.ana.set(1, AnaState.inaccessible);
     ana.set(1, AnaState.optimized);
     expect(states()).toEqual([[AnaState.inaccessible], [AnaState.optimized]]);
+  });
+});
+
+describe('errors', () => {
+  it('newest first, as many as ELPE says, counted on; path statuses are none', () => {
+    const world = new TargetWorld();
+    const { admin, io } = world.host();
+    const entries = admin.call(sqe({ opcode: 0x06, cdw: [1] })).data![262] + 1;
+    for (let i = 0; i < entries + 5; i++) io.call(ioSqe(IoOpcode.read, 1, 10_000 + i, 1));
+    world.ana.set(1, AnaState.inaccessible);
+    io.call(ioSqe(IoOpcode.read, 1, 0, 1));
+    const page = read(admin, LogId.error, (entries + 1) * 64);
+    const rows = Array.from({ length: entries + 1 }, (_, i) => [
+      Number(page.readBigUInt64LE(i * 64)),
+      Number(page.readBigUInt64LE(i * 64 + 16)),
+    ]);
+    const newest = entries + 5;
+    expect(rows).toEqual([
+      ...Array.from({ length: entries }, (_, i) => [newest - i, 10_000 + newest - 1 - i]),
+      [0, 0],
+    ]);
+  });
+
+  it('are those of one controller', () => {
+    const world = new TargetWorld();
+    const first = world.host();
+    const second = world.host();
+    first.io.call(ioSqe(IoOpcode.read, 1, 10_000, 1));
+    expect(read(first.admin, LogId.error, 64).readBigUInt64LE(0)).toBe(1n);
+    expect(read(second.admin, LogId.error, 64).readBigUInt64LE(0)).toBe(0n);
   });
 });
 

@@ -150,6 +150,18 @@ describe('data of a write', () => {
     );
   });
 
+  it('is complete with its last byte, not before', () => {
+    const { world, io } = connected();
+    io.command(ioSqe(IoOpcode.write, 1, 0, BLOCKS), { data });
+    io.read();
+    for (const length of [data.length - 600, 512, 87]) {
+      io.sendData(0, length);
+      expect(world.device.calls).toEqual([]);
+    }
+    io.sendData(0);
+    expect(world.device.bytes.subarray(0, data.length).equals(data)).toBe(true);
+  });
+
   /** What is sent after the first 4096 bytes: fields, flags, bytes; and what it is answered with. */
   const wrong: readonly [
     string,
