@@ -126,8 +126,7 @@ export class Controller {
       const iosqes = (value >>> 16) & 0xf;
       const iocqes = (value >>> 20) & 0xf;
       const sizesWrong = !this.isDiscovery && (iosqes !== IOSQES || iocqes !== IOCQES);
-      if (mps !== 0 || ams !== 0 || (css !== 0 && css !== 6 && css !== 7) || sizesWrong)
-        return this.fatal(value);
+      if (mps !== 0 || ams !== 0 || (css !== 0 && css !== 6) || sizesWrong) return this.fatal(value);
       this.cc = value;
       this.csts = CSTS_RDY;
     } else if (!enable && was) {

@@ -22,6 +22,11 @@ describe('Property Get', () => {
     expect((cap >> 32n) & 0xfn).toBe(0n); // DSTRD, 0 on fabrics
     expect((cap >> 37n) & 0x41n).toBe(0x41n); // CSS: NVM, and I/O command sets
     expect((cap >> 48n) & 0xffn).toBe(0n); // MPSMIN and MPSMAX: 4 KiB
+    expect((cap >> 59n) & 3n).toBe(1n); // CRMS: ready with media, which 2.0 asks for
+    expect(admin.call(propertyGetSqe(0x68, 4))).toMatchObject({
+      status: 0,
+      dw0: Number((cap >> 24n) & 0xffn),
+    }); // CRTO
   });
 
   it('VS is 2.0.0', () => {
