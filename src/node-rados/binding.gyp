@@ -17,6 +17,8 @@
       ],
       "defines": ["NAPI_VERSION=8"],
       "libraries": ["-lrbd", "-lrados"],
+      # a worker's end must not unmap the code under the feet of the pool's threads
+      "ldflags": ["-Wl,-z,nodelete"],
       "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fexceptions", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
       "variables": { "sanitize%": "" },

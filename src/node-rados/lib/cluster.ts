@@ -93,7 +93,7 @@ export class Cluster {
   }
 
   /** After it this client's operations carry at least the OSD map that the monitors had at the call: fences hold for them. */
-  waitForLatestOsdMap(): Promise<void> {
+  async waitForLatestOsdMap(): Promise<void> {
     return this.#binding.waitForLatestOsdMap(this.#handle);
   }
 
@@ -110,24 +110,26 @@ export class Cluster {
 
   async blocklist(): Promise<BlocklistEntry[]> {
     const { output } = await this.monCommand({ prefix: 'osd blocklist ls', format: 'json' });
-    const entries = JSON.parse(output.toString()) as { addr: string; until: string }[];
+    // two lists, one after the other: addresses, and (which librados cannot add) ranges
+    const [addresses = '[]'] = output.toString().split(/(?<=\])\s*(?=\[)/);
+    const entries = JSON.parse(addresses) as { addr: string; until: string }[];
     return entries.map(({ addr, until }) => ({ address: addr, until }));
   }
 
-  listPools(): Promise<string[]> {
+  async listPools(): Promise<string[]> {
     return this.#binding.listPools(this.#handle);
   }
 
   /** The pool's number. ENOENT when there is none of this name. */
-  lookupPool(pool: string): Promise<number> {
+  async lookupPool(pool: string): Promise<number> {
     return this.#binding.lookupPool(this.#handle, pool);
   }
 
-  createPool(pool: string): Promise<void> {
+  async createPool(pool: string): Promise<void> {
     return this.#binding.createPool(this.#handle, pool);
   }
 
-  deletePool(pool: string): Promise<void> {
+  async deletePool(pool: string): Promise<void> {
     return this.#binding.deletePool(this.#handle, pool);
   }
 

@@ -53,12 +53,12 @@ export class ImagePool {
   }
 
   /** EEXIST when there is one of this name. */
-  create(name: string, sizeBytes: number, options: CreateOptions = {}): Promise<void> {
+  async create(name: string, sizeBytes: number, options: CreateOptions = {}): Promise<void> {
     return this.#binding.createImage(this.#context, name, sizeBytes, optionList(options));
   }
 
   /** Makes `name` here from a snapshot of an image of `parent` (an I/O context's {@link IoContext.images}). */
-  clone(
+  async clone(
     parent: ImagePool,
     parentName: string,
     snapshot: string,
@@ -76,11 +76,11 @@ export class ImagePool {
   }
 
   /** EBUSY while somebody has it open; ENOTEMPTY when it has snapshots. */
-  remove(name: string): Promise<void> {
+  async remove(name: string): Promise<void> {
     return this.#binding.removeImage(this.#context, name);
   }
 
-  rename(from: string, to: string): Promise<void> {
+  async rename(from: string, to: string): Promise<void> {
     return this.#binding.renameImage(this.#context, from, to);
   }
 
@@ -89,15 +89,15 @@ export class ImagePool {
   }
 
   /** Moves the image to the trash, from where it can be removed at once or, without force, after `delayS`. */
-  trashMove(name: string, delayS = 0): Promise<void> {
+  async trashMove(name: string, delayS = 0): Promise<void> {
     return this.#binding.trashMove(this.#context, name, delayS);
   }
 
-  trashRemove(id: string, force = false): Promise<void> {
+  async trashRemove(id: string, force = false): Promise<void> {
     return this.#binding.trashRemove(this.#context, id, force);
   }
 
-  trashRestore(id: string, name = ''): Promise<void> {
+  async trashRestore(id: string, name = ''): Promise<void> {
     return this.#binding.trashRestore(this.#context, id, name);
   }
 
@@ -106,20 +106,20 @@ export class ImagePool {
     return entries.map(([id, name, deletedS, deferredUntilS]) => ({ id, name, deletedS, deferredUntilS }));
   }
 
-  createNamespace(name: string): Promise<void> {
+  async createNamespace(name: string): Promise<void> {
     return this.#binding.createNamespace(this.#context, name);
   }
 
-  removeNamespace(name: string): Promise<void> {
+  async removeNamespace(name: string): Promise<void> {
     return this.#binding.removeNamespace(this.#context, name);
   }
 
-  listNamespaces(): Promise<string[]> {
+  async listNamespaces(): Promise<string[]> {
     return this.#binding.listNamespaces(this.#context);
   }
 
   /** Prepares the pool for RBD (`rbd pool init`). */
-  initialize(force = false): Promise<void> {
+  async initialize(force = false): Promise<void> {
     return this.#binding.initPool(this.#context, force);
   }
 
@@ -133,7 +133,7 @@ export class ImagePool {
   }
 
   /** `conf_rbd_...` keys override the configuration of the pool's images. Null removes. */
-  setMetadata(key: string, value: string | null): Promise<void> {
+  async setMetadata(key: string, value: string | null): Promise<void> {
     return this.#binding.setPoolMetadata(this.#context, key, value);
   }
 }

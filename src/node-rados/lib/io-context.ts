@@ -49,7 +49,7 @@ export class IoContext {
   }
 
   /** Does the steps of the operation, all or none. @returns the object's version after it. */
-  write(object: string, operation: WriteOperation): Promise<number> {
+  async write(object: string, operation: WriteOperation): Promise<number> {
     return this.#binding.operateWrite(this.#handle, object, operation.steps);
   }
 
@@ -78,7 +78,7 @@ export class IoContext {
   }
 
   /** Replaces the object's data. @returns its version. */
-  writeFull(object: string, data: Uint8Array): Promise<number> {
+  async writeFull(object: string, data: Uint8Array): Promise<number> {
     return this.write(object, new WriteOperation().writeFull(data));
   }
 
@@ -87,7 +87,7 @@ export class IoContext {
   }
 
   /** Names of the objects of this namespace, in no order. */
-  listObjects(most = LIST_MAX_OBJECTS): Promise<string[]> {
+  async listObjects(most = LIST_MAX_OBJECTS): Promise<string[]> {
     return this.#binding.listObjects(this.#handle, most);
   }
 
@@ -139,11 +139,11 @@ export class IoContext {
     }
   }
 
-  omapSet(object: string, entries: Iterable<readonly [string, Bytes]>): Promise<number> {
+  async omapSet(object: string, entries: Iterable<readonly [string, Bytes]>): Promise<number> {
     return this.write(object, new WriteOperation().omapSet(entries));
   }
 
-  omapRemove(object: string, keys: Iterable<string>): Promise<number> {
+  async omapRemove(object: string, keys: Iterable<string>): Promise<number> {
     return this.write(object, new WriteOperation().omapRemove(keys));
   }
 
@@ -173,7 +173,7 @@ export class IoContext {
   }
 
   /** Takes the lock away from its holder, who is not told; fence the holder first if it may still write. */
-  breakLock(object: string, name: string, locker: Pick<Locker, 'client' | 'cookie'>): Promise<void> {
+  async breakLock(object: string, name: string, locker: Pick<Locker, 'client' | 'cookie'>): Promise<void> {
     return this.#binding.breakLock(this.#handle, object, name, locker.client, locker.cookie);
   }
 

@@ -31,5 +31,5 @@ export {
   WriteOperation,
 } from './object-operation.ts';
 export type { Notification, ObjectWatch, WatchHandlers } from './object-watch.ts';
-export type { Comparison } from './operation-codes.ts';
+export type { Comparison, OmapComparison } from './operation-codes.ts';
 export { EBLOCKLISTED, EILSEQ, errnoName, RadosError, RadosUnavailableError } from './rados-error.ts';

@@ -1,7 +1,7 @@
 /** Atomic operations on one object: a list of steps that the OSD does all or not at all. */
 import type { Step } from './binding.ts';
 import { encodeAssertLocked, encodeLock, encodeUnlock, type LockOptions } from './object-lock.ts';
-import { COMPARISON, type Comparison, StepCode } from './operation-codes.ts';
+import { COMPARISON, type Comparison, type OmapComparison, StepCode } from './operation-codes.ts';
 
 export type Bytes = Uint8Array | string;
 
@@ -34,8 +34,11 @@ class Operation {
     return this.add(StepCode.compareXattr, name, COMPARISON[comparison], value);
   }
 
-  /** ECANCELED unless the value of the key compares so. A key that is not there counts as an empty value. */
-  compareOmap(key: string, value: Bytes, comparison: Comparison = 'equal'): this {
+  /**
+   * ECANCELED unless the value of the key compares so. A key that is not there counts as an
+   * empty value: `equal` to '' says that it is absent (or empty), `greater` than '' that it is there.
+   */
+  compareOmap(key: string, value: Bytes, comparison: OmapComparison = 'equal'): this {
     return this.add(StepCode.compareOmap, key, COMPARISON[comparison], value);
   }
 

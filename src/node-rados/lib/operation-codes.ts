@@ -25,7 +25,7 @@ export const StepCode = {
   getXattrs: 34,
 } as const;
 
-/** How a comparison step compares the object's value with the one given: value-in-object OP given. */
+/** How a comparison step compares: value-in-object OP value-given. */
 export type Comparison = keyof typeof COMPARISON;
 export const COMPARISON = {
   equal: 1,
@@ -35,3 +35,6 @@ export const COMPARISON = {
   less: 5,
   lessOrEqual: 6,
 } as const;
+
+/** The comparisons that OSDs know for omap values. */
+export type OmapComparison = 'equal' | 'greater' | 'less';

@@ -185,7 +185,7 @@ void Call::landed(rados_completion_t completion, void* argument) {
 
 void Call::land(Flight* flight, int rc) {
   Task* task = flight->task;
-  flight->context->cluster->operations.fetch_sub(1);
+  flight->context->cluster->landed(flight->payload);
   delete flight;  // the context, before the promise settles
   task->finish(rc);
 }

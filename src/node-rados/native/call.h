@@ -115,10 +115,11 @@ class Call {
   // `run` on a thread that may block.
   template <class Reply>
   napi_value blocking(const char* operation, std::string detail, std::function<int(Reply&)> run,
-                      std::function<napi_value(const Js&, TaskOf<Reply>&)> convert = nullptr) const {
+                      std::function<napi_value(const Js&, TaskOf<Reply>&)> convert = nullptr,
+                      Lane lane = Lane::osds) const {
     napi_value promise;
     auto* t = task<Reply>(operation, std::move(detail), &promise, std::move(convert));
-    run_blocking([t, run = std::move(run)]() mutable {
+    run_blocking(lane, [t, run = std::move(run)]() mutable {
       const int rc = run(t->reply);
       run = nullptr;  // what it holds is let go before the promise settles
       t->finish(rc);
@@ -133,8 +134,8 @@ class Call {
                    std::function<napi_value(const Js&, TaskOf<Reply>&)> convert = nullptr) const {
     napi_value promise;
     auto* t = task<Reply>(operation, std::move(detail), &promise, std::move(convert));
-    auto* flight = new Flight{t, context};
-    auto submit = [flight, t, start = std::move(start)] {
+    auto* flight = new Flight{t, context, payload};
+    context->cluster->admit(payload, [flight, t, start = std::move(start)] {
       rados_completion_t completion = nullptr;
       int rc = rados_aio_create_completion2(flight, landed, &completion);
       if (rc == 0) {
@@ -143,20 +144,15 @@ class Call {
         rados_aio_release(completion);
       }
       land(flight, rc);
-    };
-    // Submitting blocks once librados' own limit (objecter_inflight_ops, 1024) is reached: not on this thread.
-    const bool crowded = context->cluster->operations.fetch_add(1) >= kInlineOperationsMax;
-    if (crowded || payload > kInlineBytesMax) run_blocking(std::move(submit));
-    else submit();
+    });
     return promise;
   }
 
  private:
-  static constexpr int kInlineOperationsMax = 512;
-  static constexpr size_t kInlineBytesMax = 65536;  // 512 of these stay below objecter_inflight_op_bytes (100 MiB)
   struct Flight {
     Task* task;
     std::shared_ptr<IoContext> context;
+    size_t payload;
   };
   static void landed(rados_completion_t completion, void* argument);
   static void land(Flight* flight, int rc);

@@ -49,7 +49,8 @@ napi_value connect(Call& call) {
       },
       [environment](const Js& js, TaskOf<Connected>& task) {
         return js.number(environment->clusters.add(std::move(task.reply.cluster)));
-      });
+      },
+      Lane::monitors);
 }
 
 // Resolves after everything in flight on the cluster has ended and the client is shut down.
@@ -95,7 +96,8 @@ napi_value config_get(Call& call) {
 napi_value wait_for_latest_osdmap(Call& call) {
   auto cluster = call.cluster(0);
   return call.blocking<Nothing>("rados_wait_for_latest_osdmap", "",
-                                [=](Nothing&) { return rados_wait_for_latest_osdmap(cluster->rados); });
+                                [=](Nothing&) { return rados_wait_for_latest_osdmap(cluster->rados); }, nullptr,
+                                Lane::monitors);
 }
 
 struct CommandReply {
@@ -116,7 +118,7 @@ napi_value command(Call& call, const char* name) {
     js.set(pair, size_t{1}, js.string(task.reply.status));
     return pair;
   });
-  run_blocking([=]() mutable {
+  run_blocking(Lane::monitors, [=]() mutable {
     const char* commands[] = {text.c_str()};
     char *out = nullptr, *status = nullptr;
     size_t out_length = 0, status_length = 0;
@@ -156,7 +158,8 @@ napi_value list_pools(Call& call) {
         reply.text = growing([&](char* at, size_t room) { return rados_pool_list(cluster->rados, at, room); }, &rc);
         return rc < 0 ? rc : 0;
       },
-      [](const Js& js, TaskOf<Text>& task) { return js.strings(split(task.reply.text)); });
+      [](const Js& js, TaskOf<Text>& task) { return js.strings(split(task.reply.text)); },
+      Lane::monitors);
 }
 
 struct Number {
@@ -173,21 +176,24 @@ napi_value lookup_pool(Call& call) {
         reply.value = static_cast<double>(id);
         return id < 0 ? static_cast<int>(id) : 0;
       },
-      [](const Js& js, TaskOf<Number>& task) { return js.number(task.reply.value); });
+      [](const Js& js, TaskOf<Number>& task) { return js.number(task.reply.value); },
+      Lane::monitors);
 }
 
 napi_value create_pool(Call& call) {
   auto cluster = call.cluster(0);
   const std::string pool = call.string(1);
   return call.blocking<Nothing>("rados_pool_create", pool,
-                                [=](Nothing&) { return rados_pool_create(cluster->rados, pool.c_str()); });
+                                [=](Nothing&) { return rados_pool_create(cluster->rados, pool.c_str()); }, nullptr,
+                                Lane::monitors);
 }
 
 napi_value delete_pool(Call& call) {
   auto cluster = call.cluster(0);
   const std::string pool = call.string(1);
   return call.blocking<Nothing>("rados_pool_delete", pool,
-                                [=](Nothing&) { return rados_pool_delete(cluster->rados, pool.c_str()); });
+                                [=](Nothing&) { return rados_pool_delete(cluster->rados, pool.c_str()); }, nullptr,
+                                Lane::monitors);
 }
 
 // (batch array, on I/O, on event, make error)

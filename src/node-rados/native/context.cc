@@ -31,7 +31,8 @@ napi_value open_context(Call& call) {
         js.set(pair, size_t{1}, js.number(static_cast<double>(rados_ioctx_get_id(task.reply.context->io))));
         js.set(pair, size_t{0}, js.number(environment->contexts.add(std::move(task.reply.context))));
         return pair;
-      });
+      },
+      Lane::monitors);
 }
 
 napi_value close_context(Call& call) {

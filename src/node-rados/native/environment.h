@@ -44,6 +44,7 @@ struct IoRequest final : Completion {
   uint32_t slot = 0;
   int64_t result = 0;
   uint64_t mismatch = 0;
+  uint64_t offset = 0, length = 0;  // of a compare-and-write
   std::vector<struct iovec> iov;  // librbd reads a readv's vector until completion
   void deliver(Environment& environment) override;
 };

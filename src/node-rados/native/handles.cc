@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "environment.h"
 #include "thread-pool.h"
 
@@ -22,7 +24,7 @@ void leave_at_once(int status, void*) {
 }
 
 void close_cluster(Cluster* cluster) {
-  run_blocking([cluster] {
+  run_blocking(Lane::monitors, [cluster] {
     if (cluster->rados != nullptr) {
       if (cluster->connected) rados_watch_flush(cluster->rados);
       rados_shutdown(cluster->rados);
@@ -38,7 +40,7 @@ void image_closed(rbd_completion_t completion, void* argument) {
   rbd_aio_release(completion);
   auto* image = static_cast<Image*>(argument);
   // The rest on the pool: librbd's thread must not wait for anything that it may itself have to do.
-  run_blocking([image, result] {
+  run_blocking(Lane::osds, [image, result] {
     std::function<void(int)> on_closed = std::move(image->on_closed);
     delete image;
     if (on_closed) on_closed(result);
@@ -64,7 +66,7 @@ void close_image(Image* image) {
     delete image;
     return;
   }
-  run_blocking([image] {
+  run_blocking(Lane::osds, [image] {
     // librbd asserts that nobody watches an image when it closes
     if (image->watched) rbd_update_unwatch(image->image, image->update_handle);
     start_close(image);
@@ -76,7 +78,7 @@ void end_watch(Watch* watch) {
     delete watch;
     return;
   }
-  run_blocking([watch] {
+  run_blocking(Lane::osds, [watch] {
     unwatch(*watch);
     delete watch;
   });
@@ -88,6 +90,35 @@ void count_connected(int change) {
   // Handlers run last in, first out: ahead of the destructors of what the libraries made until now.
   if (connected.fetch_add(change) == 0 && change > 0 && exit_handlers.fetch_add(1) < kExitHandlersMax)
     on_exit(leave_at_once, nullptr);
+}
+
+void Cluster::admit(size_t bytes, std::function<void()> submit) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!waiting_.empty() || !fits(bytes)) {
+      waiting_.emplace_back(bytes, std::move(submit));
+      return;
+    }
+    operations_++;
+    bytes_ += bytes;
+  }
+  submit();
+}
+
+void Cluster::landed(size_t bytes) {
+  std::vector<std::function<void()>> next;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    operations_--;
+    bytes_ -= bytes;
+    while (!waiting_.empty() && fits(waiting_.front().first)) {
+      operations_++;
+      bytes_ += waiting_.front().first;
+      next.push_back(std::move(waiting_.front().second));
+      waiting_.pop_front();
+    }
+  }
+  for (auto& submit : next) submit();
 }
 
 std::shared_ptr<Cluster> make_cluster() { return {new Cluster, close_cluster}; }

@@ -4,7 +4,7 @@
 #include <rados/librados.h>
 #include <rbd/librbd.h>
 
-#include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,8 +19,24 @@ class Gate;
 struct Cluster {
   rados_t rados = nullptr;
   bool connected = false;
-  std::atomic<int> operations{0};        // RADOS aio in flight, see Call::rados
-  std::function<void(int)> on_closed;    // called after the shutdown; set before the handle is dropped
+  std::function<void(int)> on_closed;  // called after the shutdown; set before the handle is dropped
+
+  // Runs `submit` (which hands an aio to librados) now, or when enough others have landed. librados blocks the submitter at
+  // its own limit (objecter_inflight_ops 1024, objecter_inflight_op_bytes 100 MiB); this one stays below it.
+  void admit(size_t bytes, std::function<void()> submit);
+  // Once for each admitted, when it landed.
+  void landed(size_t bytes);
+
+ private:
+  static constexpr int kOperationsMax = 512;
+  static constexpr size_t kBytesMax = 32 << 20;
+  bool fits(size_t bytes) const {
+    return operations_ == 0 || (operations_ < kOperationsMax && bytes_ + bytes <= kBytesMax);
+  }
+  std::mutex mutex_;
+  int operations_ = 0;
+  size_t bytes_ = 0;
+  std::deque<std::pair<size_t, std::function<void()>>> waiting_;
 };
 std::shared_ptr<Cluster> make_cluster();
 
@@ -39,6 +55,7 @@ struct Image {
   std::shared_ptr<IoContext> context;
   rbd_image_t image = nullptr;
   std::string name;
+  uint64_t stripe_unit = 0;
   // The update watch, if there is one: where its events go, and what librbd calls it.
   std::shared_ptr<Gate> gate;
   uint32_t watcher = 0;

@@ -25,6 +25,7 @@ napi_value open_image(Call& call) {
   napi_value promise;
   auto* task = call.task<std::shared_ptr<Image>>(
       "rbd_open", name, &promise, [environment](const Js& js, TaskOf<std::shared_ptr<Image>>& t) {
+        rbd_get_stripe_unit(t.reply->image, &t.reply->stripe_unit);
         return js.number(environment->images.add(std::move(t.reply)));
       });
   task->reply = make_image(context);

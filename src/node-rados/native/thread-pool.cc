@@ -42,18 +42,18 @@ struct Pool {
 };
 
 // Never destroyed: its threads may still run when the process ends.
-Pool& pool() {
-  static Pool* const instance = new Pool;
-  return *instance;
+Pool& pool(Lane lane) {
+  static Pool* const pools = new Pool[2];
+  return pools[static_cast<int>(lane)];
 }
 
 }  // namespace
 
-void run_blocking(std::function<void()> work) {
-  Pool& p = pool();
+void run_blocking(Lane lane, std::function<void()> work) {
+  Pool& p = pool(lane);
   std::lock_guard<std::mutex> lock(p.mutex);
   p.queue.push_back(std::move(work));
-  if (static_cast<int>(p.queue.size()) > p.idle && p.threads < kPoolThreadsMax) {
+  if (static_cast<int>(p.queue.size()) > p.idle && p.threads < kLaneThreadsMax) {
     p.threads++;
     std::thread([&p] { p.serve(); }).detach();
   } else {

@@ -4,9 +4,13 @@
 
 namespace node_rados {
 
-// Runs `work` on a thread that may block. Threads are made when needed, at most kPoolThreadsMax, and end when idle.
-void run_blocking(std::function<void()> work);
+// Calls that wait for monitors and those that wait for OSDs do not wait for one another: however many image calls are stuck
+// in a stalled cluster, a fence or an `osd unset pause` still goes out.
+enum class Lane { monitors, osds };
 
-constexpr int kPoolThreadsMax = 64;
+// Runs `work` on a thread that may block. Threads are made when needed, at most kLaneThreadsMax per lane, and end when idle.
+void run_blocking(Lane lane, std::function<void()> work);
+
+constexpr int kLaneThreadsMax = 64;
 
 }  // namespace node_rados
