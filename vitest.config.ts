@@ -4,7 +4,7 @@ const LAYERS = '{base,wire,target,transport,backend,store,monitor,gateway,contro
 
 /**
  * unit: nothing but loopback, no root, under a minute. process: whole processes started, killed and started again.
- * conformance: an initiator of our own against a target. e2e: a real Linux host. See CONTRIBUTING.md.
+ * conformance: an initiator of our own against a target. rados: a real Ceph cluster on loopback. e2e: a real Linux host. See CONTRIBUTING.md.
  */
 export default defineConfig({
   test: {
@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [`test/${LAYERS}/**/*.test.ts`, 'test/*.test.ts'],
-          exclude: ['test/**/*.process.test.ts'],
+          exclude: ['test/**/*.process.test.ts', 'test/**/*.rados.test.ts'],
           testTimeout: 20_000,
         },
       },
@@ -35,11 +35,11 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      // needs a Ceph cluster, which it starts: scripts/test-rados.mjs
       {
+        // Needs a Ceph cluster, which it starts.
         test: {
           name: 'rados',
-          include: ['test/{node-rados,rbd}/**/*.test.ts'],
+          include: ['test/{node-rados,rbd}/**/*.test.ts', 'test/**/*.rados.test.ts'],
           globalSetup: ['test/node-rados/harness/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

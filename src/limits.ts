@@ -25,6 +25,9 @@ export const LIMITS = {
   /** Largest namespace: 2^53 - 1 bytes are exact in a number; one bit is left for sums of offset and length. */
   maxNamespaceBytes: 2 ** 52,
 
+  /** Names and values of one commit together: one write of an OSD, which takes 90 MB; removing 4096 namespaces is 1 MB. */
+  maxCommitBytes: 8 * 1024 * 1024,
+
   // ---- controllers and queues ----
   /** Controller ids of one slot (one gateway of a group): 32 slots fill the 65519 usable ids. */
   cntlidsPerSlot: 2040,

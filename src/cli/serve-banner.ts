@@ -4,7 +4,8 @@ import { formatSize } from './size.ts';
 
 export interface BannerFacts {
   version: string;
-  stateDir: string;
+  /** Where the configuration is. */
+  state: string;
   gateway: GatewayApi;
   /** Bound addresses; null: switched off. */
   discovery: { address: string; port: number };
@@ -23,7 +24,7 @@ const HOST_OPTIONS = '--keep-alive-tmo=2 --reconnect-delay=2 --ctrl-loss-tmo=-1'
 export function banner(facts: BannerFacts): string {
   const { grpc, metrics, discovery } = facts;
   return [
-    `Anagate ${facts.version} is serving. State: ${facts.stateDir}`,
+    `Anagate ${facts.version} is serving. State: ${facts.state}`,
     '',
     ...subsystemLines(facts.gateway),
     ...facts.troubles.map((trouble) => `Not served: ${trouble}`),

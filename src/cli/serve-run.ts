@@ -2,7 +2,7 @@
 import { randomFillSync, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
 import { systemClock, systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
@@ -14,16 +14,14 @@ import { ensureDemo } from '../gateway/demo.ts';
 import { Gateway, type GatewayIdentity } from '../gateway/gateway.ts';
 import { newSerial } from '../gateway/serial.ts';
 import { LIMITS } from '../limits.ts';
-import { LocalMonitor } from '../monitor/local-monitor.ts';
 import { createLogger, type RootLog } from '../observe/log.ts';
 import { startMetricsServer } from '../observe/metrics-server.ts';
-import { FileStore, STATE_FILE_NAME } from '../store/file-store.ts';
-import { LOCK_FILE_NAME, StateLock } from '../store/state-lock.ts';
 import { Target } from '../target/target.ts';
 import { randomUuid } from '../wire/uuid.ts';
 import type { ServeRequest } from './serve.ts';
 import { type BannerFacts, banner } from './serve-banner.ts';
 import { ServeMetrics } from './serve-metrics.ts';
+import { openState } from './serve-state.ts';
 import { ServeTransport } from './serve-transport.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
@@ -94,19 +92,10 @@ async function start(
   running: Running,
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
-  const lock = await StateLock.acquire(stateDir, LIMITS.stateLockWaitMs);
-  running.add(() => lock.release());
-  lock.onLost(() => {
-    log.error(
-      { stateDir },
-      'the lock of the state directory is lost; another gateway may start now, so this one ends',
-    );
-    log.flush();
-    process.exit(1);
-  });
-
-  const store = await FileStore.open(stateDir);
-  if (settings.demo) {
+  const { store, monitor, place, alone, reservedPaths } = await openState(settings, log, (stop) =>
+    running.add(stop),
+  );
+  if (settings.demo && alone) {
     const { address, ioPort } = settings;
     const newSerialNumber = () => newSerial(random.integer);
     await ensureDemo({
@@ -133,13 +122,11 @@ async function start(
   const gateway = new Gateway({
     identity,
     store,
-    monitor: new LocalMonitor(),
+    monitor,
     target,
     openBackend,
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
-    reservedPaths: [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((name) =>
-      join(stateDir, name),
-    ),
+    reservedPaths,
     timers: systemTimers,
     log,
     logLevel: { get: () => log.level, set: (level) => log.setLevel(level) },
@@ -162,7 +149,7 @@ async function start(
   const metrics = await startMetrics(settings, new ServeMetrics(gateway, target, transport), log, running);
   return {
     version,
-    stateDir,
+    state: place,
     gateway,
     discovery: { address: settings.discoveryAddress, port: discoveryPort },
     grpc: { address: settings.grpcAddress, port: grpc.port },

@@ -48,6 +48,22 @@ const KEYS: Record<string, Record<string, Take>> = {
       settings.logLevel = logLevel(value);
     },
   },
+  ceph: {
+    pool: (settings, value) => {
+      settings.cephPool = value === '' ? undefined : value;
+    },
+    config_file: (settings, value) => {
+      settings.cephConfigFile = value === '' ? undefined : value;
+    },
+    id: (settings, value) => {
+      settings.cephId = value === '' ? undefined : value.replace(/^client\./, '');
+    },
+  },
+  monitor: {
+    owners: (settings, value) => {
+      settings.owners = ownersOf(value);
+    },
+  },
   discovery: {
     addr: (settings, value) => {
       settings.discoveryAddress = value;
@@ -77,16 +93,15 @@ const IGNORED_KEYS: Record<string, readonly string[]> = {
     'log_files_enabled log_files_rotation_enabled verbose_log_messages max_log_file_size_in_mb max_log_files_count ' +
     'max_log_directory_backups log_directory'
   ).split(' '),
+  monitor: ['timeout', 'log_file_dir'],
   discovery: ['abort_on_errors', 'bind_retries_limit', 'bind_sleep_interval'],
 };
 
 /** Sections of ceph-nvmeof that have no effect here, whatever they say, and why. */
 const IGNORED_SECTIONS: Record<string, string> = {
   spdk: 'Anagate does not use SPDK',
-  ceph: 'the state is in the state directory',
   mtls: 'gRPC is not encrypted yet',
   kmip: 'there is no encryption of images yet',
-  monitor: 'the monitor is part of this process',
 };
 
 /** Reads the file's `text`; `path` is for messages. Throws INVALID_ARGUMENT naming the file and the line. */
@@ -138,6 +153,15 @@ function take(entry: IniEntry, settings: PartialSettings, path: string): void {
 function wholeNumber(value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw new Error(`must be a whole number, not "${value}"`);
   return Number(value);
+}
+
+/** "1:gw-a, 2:gw-b": ANA group and owner. */
+function ownersOf(value: string): { group: number; gateway: string }[] {
+  return value.split(',').map((entry) => {
+    const match = /^\s*(\d{1,3})\s*:\s*([^\s:]+)\s*$/.exec(entry);
+    if (match === null) throw new Error(`must be a list such as 1:gw-a, 2:gw-b, not "${value}"`);
+    return { group: Number(match[1]), gateway: match[2]! };
+  });
 }
 
 function truth(value: string): boolean {

@@ -31,6 +31,14 @@ export interface Settings {
   group: string;
   hostname: string;
   logLevel: LogLevel;
+  /** Pool with the configuration of the group; absent: it is in the state directory, and this gateway is alone. */
+  cephPool?: string;
+  /** ceph.conf. */
+  cephConfigFile: string;
+  /** Ceph user without "client.". */
+  cephId: string;
+  /** Who owns which ANA group; a gateway's slot is the place of its first mention. */
+  owners?: readonly { readonly group: number; readonly gateway: string }[];
   /** Create the demo subsystem when nothing was ever configured. */
   demo: boolean;
 }
@@ -46,6 +54,8 @@ export const SETTING_DEFAULTS = {
   metricsPort: 10008,
   metricsEnabled: true,
   group: '',
+  cephConfigFile: '/etc/ceph/ceph.conf',
+  cephId: 'admin',
   logLevel: 'info',
   demo: true,
 } as const satisfies Partial<Settings>;
@@ -88,6 +98,11 @@ function check(settings: Settings): void {
     if (!Number.isInteger(port) || port < least || port > 65535) {
       refuse(`${key} must be a whole number from ${least} to 65535, not ${port}`);
     }
+  }
+  if (settings.cephPool === '') refuse('The Ceph pool must not be empty');
+  // The group is part of an object's name, and of messages.
+  if (!/^[\w.-]{0,128}$/.test(settings.group)) {
+    refuse(`The group must be up to 128 letters, digits, ".", "_" and "-", not "${settings.group}"`);
   }
   if (settings.name === '') refuse('The gateway name must not be empty');
   if (settings.stateDir === '') refuse('The state directory must not be empty');

@@ -64,9 +64,9 @@ export class Configuration {
     return subsystem;
   }
 
-  /** Whether all of `changes` are made. */
-  holds(changes: readonly ConfigChange[]): boolean {
-    return changes.every(({ key, value }) => (this.#texts.get(key) ?? null) === value);
+  /** The records as the store has them. */
+  get texts(): ReadonlyMap<string, string> {
+    return this.#texts;
   }
 
   *namespaces(): Generator<NamespaceRecord> {
@@ -102,12 +102,35 @@ export class Configuration {
       if (this.#texts.get(key) === text) continue;
       changes.push({ before: this.#records.get(key) ?? null, after: decodeRecord(key, text) });
     }
+    this.#renewChangedSubsystems(changes, snapshot);
     changes.sort((a, b) => orderOf(a) - orderOf(b));
     this.#checkBelonging(changes);
     for (const change of changes) this.#apply(change);
     this.#texts = snapshot.records;
     this.#version = snapshot.version;
     return changes;
+  }
+
+  /**
+   * A subsystem never changes: one that looks changed was removed and made again meanwhile. It goes with all that it had, and
+   * comes anew.
+   */
+  #renewChangedSubsystems(changes: RecordChange[], snapshot: ConfigSnapshot): void {
+    const renewed = new Set<string>();
+    for (const { before, after } of changes) {
+      if (before?.kind === 'subsystem' && after !== null) renewed.add(before.nqn);
+    }
+    if (renewed.size === 0) return;
+    const others = changes.filter(({ before, after }) => !renewed.has((after ?? before)!.nqn));
+    changes.length = 0;
+    changes.push(...others);
+    for (const before of this.#records.values()) {
+      if (renewed.has(before.nqn)) changes.push({ before, after: null });
+    }
+    for (const [key, text] of snapshot.records) {
+      const after = decodeRecord(key, text);
+      if (renewed.has(after.nqn)) changes.push({ before: null, after });
+    }
   }
 
   /** Every record belongs to a subsystem that is there once all changes are made. */
@@ -164,6 +187,11 @@ export class Configuration {
     else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
     else subsystem.hosts.delete(record.hostNqn);
   }
+}
+
+/** Whether all of `changes` are made in that state of the store. */
+export function holds(snapshot: ConfigSnapshot, changes: readonly ConfigChange[]): boolean {
+  return changes.every(({ key, value }) => (snapshot.records.get(key) ?? null) === value);
 }
 
 /** The store's change that sets `record`. */

@@ -9,13 +9,13 @@ import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
 import type { GatewayPlace, MonitorClient } from '../monitor/monitor-client.ts';
-import type { ConfigChange, ConfigStore } from '../store/store.ts';
+import { type ConfigChange, type ConfigSnapshot, type ConfigStore, withChanges } from '../store/store.ts';
 import { AnaStates } from '../target/ana.ts';
 import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { OpenBackend } from './backends.ts';
-import { Configuration, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
+import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
@@ -47,8 +47,11 @@ import { refuse } from './validation.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;
-/** Requests are planned anew this often when somebody else changed the configuration meanwhile. */
-const CONFLICT_ATTEMPTS = 10;
+/**
+ * Requests are planned anew this often when somebody else changed the configuration meanwhile. Each time somebody got
+ * ahead, so that a group as large as can be comes to its end even if all gateways of it are asked without a pause.
+ */
+const CONFLICT_ATTEMPTS = 200;
 
 /** Who this gateway is, for people and for listeners. */
 export interface GatewayIdentity {
@@ -210,9 +213,11 @@ export class Gateway implements GatewayApi {
 
   #scheduleRetry(): void {
     this.#retryTimer = this.#options.timers.after(RETRY_MS, () => {
-      const work =
-        this.#applier.troubles.length > 0 ? this.#exclusive(() => this.#applier.retry()) : Promise.resolve();
-      void work
+      void this.#exclusive(async () => {
+        // A change that could not be followed when it came.
+        await this.#follow().catch(() => {});
+        if (this.#applier.troubles.length > 0) await this.#applier.retry();
+      })
         .catch(() => {})
         .then(() => {
           if (this.#state === 'serving') this.#scheduleRetry();
@@ -270,20 +275,30 @@ export class Gateway implements GatewayApi {
     });
   }
 
-  /** Commits and applies. When it rejects, nothing was applied but what the store says. */
-  async #commit(changes: readonly ConfigChange[]): Promise<void> {
+  /**
+   * Commits and applies. When it rejects, nothing was applied but what the store says; `undo` takes back what was made ready,
+   * unless the commit came true after all.
+   */
+  async #commit(changes: readonly ConfigChange[], undo?: () => Promise<void>): Promise<void> {
+    const { store } = this.#options;
+    let version: number;
     try {
-      await this.#options.store.commit(this.#config.version, changes);
+      version = await store.commit(this.#config.version, changes);
     } catch (error) {
-      // The outcome may be unknown: the store knows.
-      await this.#follow().catch(() => {});
+      const snapshot = await store.load().catch(() => null);
+      // First: what somebody else has committed may have the same name as what was made ready.
+      if (snapshot === null || !holds(snapshot, changes)) await undo?.();
+      if (snapshot !== null) await this.#take(snapshot).catch(() => {});
       throw error;
     }
-    await this.#follow();
+    await this.#take({ version, records: withChanges(this.#config.texts, changes) });
   }
 
   async #follow(): Promise<void> {
-    const snapshot = await this.#options.store.load();
+    await this.#take(await this.#options.store.load());
+  }
+
+  async #take(snapshot: ConfigSnapshot): Promise<void> {
     if (snapshot.version === this.#config.version) return;
     await this.#applier.apply(this.#config.follow(snapshot));
   }
@@ -329,7 +344,7 @@ export class Gateway implements GatewayApi {
       const isLocal = this.#isLocal(record.hostName);
       // Before the commit, so that an address that cannot be had is an error and not a promise.
       if (isLocal) await this.#listeners.open(record, this.#options.target.subsystems.get(record.nqn)!);
-      await this.#commitOr(changes, () => this.#listeners.close(record));
+      await this.#commit(changes, () => this.#listeners.close(record));
       if (!isLocal) {
         const { hostName } = record;
         refuse(
@@ -346,16 +361,6 @@ export class Gateway implements GatewayApi {
     return this.#mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
   }
 
-  /** Commits; when that fails and did not come true, takes back what was made ready. */
-  async #commitOr(changes: readonly ConfigChange[], undo: () => Promise<void>): Promise<void> {
-    try {
-      await this.#commit(changes);
-    } catch (error) {
-      if (!this.#config.holds(changes)) await undo();
-      throw error;
-    }
-  }
-
   // ---- namespaces ----
 
   addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo> {
@@ -364,7 +369,7 @@ export class Gateway implements GatewayApi {
       const plan = planAddNamespace(this.#config, spec, context);
       const create = spec.backend.type === 'file' && spec.backend.create;
       const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
-      await this.#commitOr([setRecord(record)], undo);
+      await this.#commit([setRecord(record)], undo);
       return this.#listing.namespace(record);
     });
   }

@@ -27,6 +27,9 @@ import {
 /** MN of every controller. */
 export const MODEL = 'Anagate NVMe/TCP';
 
+/** PORTIDs from here on are no gateway's own, see Gateway's #makePort. */
+const REMOTE_PORT_IDS = LIMITS.maxSlots * LIMITS.maxListenAddresses;
+
 const ANA_STATE = {
   optimized: AnaState.optimized,
   'non-optimized': AnaState.nonOptimized,
@@ -138,6 +141,7 @@ export class TargetApplier {
         return;
       case 'listener':
         this.#troubles.delete(keyOf(record));
+        target.remotePorts.withdraw(keyOf(record));
         await listeners.close(record);
     }
   }
@@ -145,14 +149,6 @@ export class TargetApplier {
   async #change(before: ConfigRecord, after: ConfigRecord): Promise<void> {
     if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
       this.#changeNamespace(after);
-      return;
-    }
-    if (after.kind === 'subsystem') {
-      // Nothing of ours changes one; another gateway's change takes effect when this one starts anew.
-      this.#options.log.warn(
-        { subsystemNqn: after.nqn },
-        'a subsystem was changed; start this gateway anew to follow',
-      );
       return;
     }
     await this.#remove(before);
@@ -220,13 +216,27 @@ export class TargetApplier {
   // ---- listeners ----
 
   async #openListener(record: ListenerRecord): Promise<void> {
-    if (!this.#options.isLocal(record.hostName)) return;
+    if (!this.#options.isLocal(record.hostName)) {
+      this.#listRemote(record);
+      return;
+    }
     try {
       await this.#options.listeners.open(record, this.#subsystem(record));
       this.#settle(record);
     } catch (error) {
       this.#report(record, error as Error);
     }
+  }
+
+  /** Another gateway's: hosts that ask here learn of it. */
+  #listRemote(record: ListenerRecord): void {
+    const { traddr, adrfam } = record;
+    // What a wildcard stands for is known there only.
+    if (traddr === '0.0.0.0' || traddr === '::') return;
+    const { remotePorts } = this.#options.target;
+    const trsvcid = String(record.trsvcid);
+    const portId = remotePorts.portIdFor(traddr, trsvcid, REMOTE_PORT_IDS);
+    remotePorts.offer(keyOf(record), this.#subsystem(record), { portId, adrfam, traddr, trsvcid });
   }
 
   // ---- trouble ----

@@ -1,4 +1,4 @@
-/** The discovery log of one host: every port that offers it a subsystem it may use (NVMe Base 2.0 section 5.16.1.23). */
+/** The discovery log of one host: every port, here or at another gateway, that offers it a subsystem it may use (NVMe Base 2.0 section 5.16.1.23). */
 import {
   AddressFamily,
   type DiscoveryEntry,
@@ -10,31 +10,54 @@ import {
   TransportType,
 } from '../wire/discovery-log.ts';
 import type { Controller } from './controller.ts';
+import type { Port } from './port.ts';
+import type { RemotePort } from './remote-ports.ts';
+import type { Subsystem } from './subsystem.ts';
 import type { Target } from './target.ts';
 
 export function discoveryLogFor(target: Target, controller: Controller): DiscoveryLog {
   const entries: DiscoveryEntry[] = [];
   const dialled = controller.queues.get(0)?.transport.localAddress ?? '';
+  const { hostNqn } = controller.host;
   for (const port of target.ports) {
+    const place = port.wildcard ? { traddr: dialled, ipv6: dialled.includes(':') } : placeOf(port);
     for (const subsystem of port.subsystems) {
-      if (!subsystem.hosts.isAllowed(controller.host.hostNqn)) continue;
-      entries.push({
-        trtype: TransportType.tcp,
-        adrfam: (port.wildcard ? dialled.includes(':') : port.adrfam === 'ipv6')
-          ? AddressFamily.ipv6
-          : AddressFamily.ipv4,
-        subtype: SubsystemType.nvm,
-        treq: TransportRequirements.secureNotSpecified | TransportRequirements.sqFlowControlDisable,
-        portid: port.portId,
-        cntlid: DYNAMIC_CNTLID,
-        asqsz: target.settings.maxAdminQueueDepth,
-        eflags: 0,
-        trsvcid: port.trsvcid,
-        subnqn: subsystem.nqn,
-        traddr: port.wildcard ? dialled : port.traddr,
-        sectype: TcpSecurity.none,
-      });
+      if (subsystem.hosts.isAllowed(hostNqn)) entries.push(entryOf(target, subsystem, port, place));
     }
   }
+  for (const { subsystem, port } of target.remotePorts) {
+    if (subsystem.hosts.isAllowed(hostNqn)) entries.push(entryOf(target, subsystem, port, placeOf(port)));
+  }
   return { genctr: target.discoveryGeneration, entries };
+}
+
+interface Place {
+  traddr: string;
+  ipv6: boolean;
+}
+
+function placeOf(port: Port | RemotePort): Place {
+  return { traddr: port.traddr, ipv6: port.adrfam === 'ipv6' };
+}
+
+function entryOf(
+  target: Target,
+  subsystem: Subsystem,
+  port: Port | RemotePort,
+  { traddr, ipv6 }: Place,
+): DiscoveryEntry {
+  return {
+    trtype: TransportType.tcp,
+    adrfam: ipv6 ? AddressFamily.ipv6 : AddressFamily.ipv4,
+    subtype: SubsystemType.nvm,
+    treq: TransportRequirements.secureNotSpecified | TransportRequirements.sqFlowControlDisable,
+    portid: port.portId,
+    cntlid: DYNAMIC_CNTLID,
+    asqsz: target.settings.maxAdminQueueDepth,
+    eflags: 0,
+    trsvcid: port.trsvcid,
+    subnqn: subsystem.nqn,
+    traddr,
+    sectype: TcpSecurity.none,
+  };
 }

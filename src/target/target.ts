@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import { discoveryLogChanged } from './async-events.ts';
 import { Controller, type ControllerHost } from './controller.ts';
 import { Port, type PortConfig } from './port.ts';
+import { RemotePorts } from './remote-ports.ts';
 import { Subsystem, type SubsystemConfig } from './subsystem.ts';
 
 /** What a target needs to know about sizes; every number with its reason is in src/limits.ts. */
@@ -71,6 +72,8 @@ export class Target {
   readonly buffers: BufferPool;
   readonly subsystems = new Map<string, Subsystem>();
   readonly ports = new Set<Port>();
+  /** What other gateways of the group offer. */
+  readonly remotePorts = new RemotePorts(() => this.discoveryChanged());
   readonly discoveryControllers = new Set<Controller>();
   /** GENCTR: rises with every change, also across restarts because it begins with the wall clock. */
   discoveryGeneration: number;
