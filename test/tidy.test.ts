@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
   wire: INNER,
   target: ['wire', ...INNER],
-  backend: INNER,
+  backend: ['node-rados', ...INNER],
   store: INNER,
   monitor: ['store', ...INNER],
   transport: ['target', 'wire', ...INNER],

@@ -32,11 +32,6 @@ export class PendingDevice implements BlockDevice {
     return this.#device?.sizeBytes ?? this.#sizeBytes;
   }
 
-  /** It holds nothing any more: operations end at once. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** The real device is here: what waits goes to it, in order, and all that still comes. */
   become(device: BlockDevice): void {
     this.#device = device;

@@ -9,7 +9,7 @@ import { AnagateError } from '../base/errors.ts';
 import { type ConfigFile, parseConfigFile } from '../config/config-file.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
 import { startGrpcServer } from '../control/server.ts';
-import { openBackend } from '../gateway/backends.ts';
+import { Backends } from '../gateway/backends.ts';
 import { ensureDemo } from '../gateway/demo.ts';
 import { Gateway, type GatewayIdentity } from '../gateway/gateway.ts';
 import { newSerial } from '../gateway/serial.ts';
@@ -95,12 +95,19 @@ async function start(
   const { store, monitor, place, alone, reservedPaths } = await openState(settings, log, (stop) =>
     running.add(stop),
   );
+  const backends = new Backends({
+    ceph: { confFile: settings.cephConfigFile, id: settings.cephId },
+    clock: systemClock,
+    timers: systemTimers,
+    log,
+  });
+  running.add(() => backends.close());
   if (settings.demo && alone) {
     const { address, ioPort } = settings;
     const newSerialNumber = () => newSerial(random.integer);
     await ensureDemo({
       store,
-      openBackend,
+      openBackend: backends.open,
       stateDir,
       address,
       ioPort,
@@ -124,7 +131,8 @@ async function start(
     store,
     monitor,
     target,
-    openBackend,
+    openBackend: backends.open,
+    groups: backends,
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
     reservedPaths,
     timers: systemTimers,

@@ -1,6 +1,12 @@
 /** The namespace RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type { BackendSpec, GatewayApi, NamespaceInfo, NamespaceSpec } from '../gateway/gateway-api.ts';
+import type {
+  BackendSpec,
+  GatewayApi,
+  NamespaceInfo,
+  NamespaceSpec,
+  RbdSpec,
+} from '../gateway/gateway-api.ts';
 import { answer, answerDone, type RpcHandlers } from './answer.ts';
 import { MIB, refuseFeatures, requireNqn, requireNsid, toBytes, toNqnFilter } from './convert.ts';
 import type { ListNamespacesReq, NamespaceAddReq, NamespaceCli } from './gateway-types.ts';
@@ -30,7 +36,11 @@ export function namespaceRpcs(
 
     namespace_delete: (request) =>
       answerDone(`Failure deleting namespace ${request.nsid} from ${request.subsystem_nqn}`, () =>
-        gateway.deleteNamespace(requireNqn(request.subsystem_nqn), requireNsid(request.nsid)),
+        gateway.deleteNamespace(
+          requireNqn(request.subsystem_nqn),
+          requireNsid(request.nsid),
+          request.i_am_sure ?? false,
+        ),
       ),
 
     namespace_resize: (request) =>
@@ -79,10 +89,7 @@ function listNamespaces(gateway: GatewayApi, request: ListNamespacesReq): Namesp
 function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
   refuseFeatures(request, {
     no_auto_visible: 'namespaces that only some hosts see are',
-    trash_image: 'moving images to the trash is',
-    rbd_data_pool_name: 'a data pool is',
     location: 'a location is',
-    rados_namespace_name: 'a RADOS namespace is',
     encryption_entries: 'encryption is',
     encryption_algorithm: 'encryption is',
   });
@@ -95,6 +102,7 @@ function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
     ...(request.block_size !== 0 && { blockSize: toBlockSize(request.block_size) }),
     ...(request.anagrpid && { anaGroupId: requireGroup(request.anagrpid) }),
     ...(request.read_only && { readOnly: true }),
+    ...(request.disable_auto_resize && { disableAutoResize: true }),
     ...(request.force && { force: true }),
   };
 }
@@ -114,6 +122,7 @@ function toBackendSpec(request: NamespaceAddReq): BackendSpec {
   if (backend !== 'file' && request.path) {
     throw new AnagateError('INVALID_ARGUMENT', `a path is for backend "file" only, not for "${backend}"`);
   }
+  if (backend !== 'rbd') refuseRbdFields(request, backend);
   switch (backend) {
     case 'file':
       if (!request.path) throw new AnagateError('INVALID_ARGUMENT', 'backend "file" needs a path');
@@ -125,10 +134,33 @@ function toBackendSpec(request: NamespaceAddReq): BackendSpec {
       if (request.rbd_pool_name === '' || request.rbd_image_name === '') {
         throw new AnagateError('INVALID_ARGUMENT', 'backend "rbd" needs a pool and an image');
       }
-      return { type: 'rbd', pool: request.rbd_pool_name, image: request.rbd_image_name };
+      return toRbdSpec(request);
     default:
       throw new AnagateError('INVALID_ARGUMENT', `unknown backend "${backend}"; use file, memory or rbd`);
   }
+}
+
+/** What is only for images would be ignored. */
+function refuseRbdFields(request: NamespaceAddReq, backend: string): void {
+  for (const field of ['rados_namespace_name', 'rbd_data_pool_name', 'trash_image'] as const) {
+    if (request[field])
+      throw new AnagateError('INVALID_ARGUMENT', `${field} is for backend "rbd" only, not for "${backend}"`);
+  }
+}
+
+function toRbdSpec(request: NamespaceAddReq): RbdSpec {
+  if (request.create_image && !hasSize(request)) {
+    throw new AnagateError('INVALID_ARGUMENT', 'an image that is to be created needs a size');
+  }
+  return {
+    type: 'rbd',
+    pool: request.rbd_pool_name,
+    image: request.rbd_image_name,
+    ...(request.rados_namespace_name && { radosNamespace: request.rados_namespace_name }),
+    ...(request.rbd_data_pool_name && { dataPool: request.rbd_data_pool_name }),
+    ...(request.create_image && { create: true }),
+    ...(request.trash_image && { trashOnDelete: true }),
+  };
 }
 
 function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
@@ -149,14 +181,19 @@ function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
     auto_visible: true,
     hosts: [],
     ns_subsystem_nqn: namespace.nqn,
-    trash_image: false,
-    disable_auto_resize: true,
+    trash_image: backend.type === 'rbd' && (backend.trashOnDelete ?? false),
+    // what is not an image never changes its size by itself
+    disable_auto_resize: backend.type !== 'rbd' || namespace.disableAutoResize,
     read_only: namespace.readOnly,
     configured_load_balancing_group: namespace.anaGroupId,
-    image_was_shrunk: false,
+    image_was_shrunk: namespace.imageWasShrunk,
     encryption_entries: [],
     backend: backend.type,
     ...(backend.type === 'file' && { path: backend.path }),
+    ...(backend.type === 'rbd' && {
+      rados_namespace_name: backend.radosNamespace ?? '',
+      rbd_data_pool_name: backend.dataPool ?? '',
+    }),
     nguid: namespace.nguid,
   };
 }

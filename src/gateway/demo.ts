@@ -38,6 +38,7 @@ async function createDemo(options: DemoOptions): Promise<ConfigChange[]> {
   const backend: BackendRecord = { type: 'file', path: join(options.stateDir, DEMO_FILE_NAME) };
   const device = await options.openBackend({
     backend,
+    anaGroupId: 1,
     create: true,
     sizeBytes: DEMO_SIZE_BYTES,
     readOnly: false,

@@ -22,10 +22,21 @@ export interface ListenerSpec {
   trsvcid: number;
 }
 
-export type BackendSpec =
-  | { type: 'file'; path: string; create: boolean }
-  | { type: 'memory' }
-  | { type: 'rbd'; pool: string; image: string };
+export type BackendSpec = { type: 'file'; path: string; create: boolean } | { type: 'memory' } | RbdSpec;
+
+export interface RbdSpec {
+  type: 'rbd';
+  pool: string;
+  image: string;
+  /** Absent: the pool's default namespace. */
+  radosNamespace?: string;
+  /** For an image that is made: the pool that holds its data. */
+  dataPool?: string;
+  /** Make the image when it is missing; needs a size. */
+  create?: boolean;
+  /** Move the image to the pool's trash when the namespace is deleted. */
+  trashOnDelete?: boolean;
+}
 
 export interface NamespaceSpec {
   nqn: string;
@@ -41,6 +52,8 @@ export interface NamespaceSpec {
   /** 0 or absent: least loaded group. */
   anaGroupId?: number;
   readOnly?: boolean;
+  /** Keep the namespace's size when its image grows. */
+  disableAutoResize?: boolean;
   /** Use the file or image even though another namespace has it. */
   force?: boolean;
 }
@@ -71,6 +84,9 @@ export interface NamespaceInfo {
   blockSize: number;
   anaGroupId: number;
   readOnly: boolean;
+  disableAutoResize: boolean;
+  /** The image is smaller than the namespace; what lies past its end is lost. */
+  imageWasShrunk: boolean;
 }
 export interface HostsInfo {
   nqn: string;
@@ -128,8 +144,11 @@ export interface GatewayApi {
   listHosts(nqn: string): HostsInfo;
 
   addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo>;
-  /** The backing file or image stays. */
-  deleteNamespace(nqn: string, nsid: number): Promise<void>;
+  /**
+   * The backing file or image stays, unless the namespace was added with `trashOnDelete`: it is deleted only if `trash`, and
+   * its image is moved to the trash.
+   */
+  deleteNamespace(nqn: string, nsid: number, trash?: boolean): Promise<void>;
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo>;
   changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void>;
   listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];

@@ -14,7 +14,7 @@ import { AnaStates } from '../target/ana.ts';
 import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
-import type { OpenBackend } from './backends.ts';
+import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
@@ -32,7 +32,7 @@ import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
 import { chooseAnaGroup, findNamespace, planAddNamespace, planResize } from './namespace-plans.ts';
-import type { ListenerRecord, NamespaceRecord } from './records.ts';
+import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
 import {
   planAddHost,
@@ -70,6 +70,7 @@ export interface GatewayOptions {
   monitor: MonitorClient;
   target: Target;
   openBackend: OpenBackend;
+  groups: GroupBackends;
   openListener: OpenListener;
   /** Files that namespaces must not use. */
   reservedPaths: readonly string[];
@@ -105,7 +106,8 @@ export class Gateway implements GatewayApi {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { target, monitor, log } = options;
-    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, options.timers, log);
+    const { openBackend, reservedPaths, timers } = options;
+    this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
     this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
     const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
     this.#applier = new TargetApplier({
@@ -115,9 +117,17 @@ export class Gateway implements GatewayApi {
       devices: this.#devices,
       listeners: this.#listeners,
       isLocal,
+      groups: options.groups,
       log,
     });
-    this.#listing = new Listing({ config: this.#config, target, ana: this.#ana, listeners: this.#listeners });
+    options.groups.onUsableChange(() => this.#applier.updateAnaStates());
+    this.#listing = new Listing({
+      config: this.#config,
+      target,
+      ana: this.#ana,
+      listeners: this.#listeners,
+      deviceBytes: (record) => this.#devices.get(record)?.sizeBytes,
+    });
   }
 
   // ---- life cycle ----
@@ -147,6 +157,7 @@ export class Gateway implements GatewayApi {
     );
     this.#state = 'serving';
     this.#scheduleRetry();
+    this.#resized();
   }
 
   /** Opens the discovery service, once {@link start} is done; resolves with its TCP port. */
@@ -367,15 +378,51 @@ export class Gateway implements GatewayApi {
     return this.#mutate(async () => {
       const context = { newUuid: this.#options.random.uuid, homeGroups: this.#options.monitor.homeGroups() };
       const plan = planAddNamespace(this.#config, spec, context);
-      const create = spec.backend.type === 'file' && spec.backend.create;
+      const create = spec.backend.type !== 'memory' && (spec.backend.create ?? false);
       const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
       await this.#commit([setRecord(record)], undo);
       return this.#listing.namespace(record);
     });
   }
 
-  deleteNamespace(nqn: string, nsid: number): Promise<void> {
-    return this.#mutate(() => this.#commit([removeRecord(findNamespace(this.#config, nqn, nsid))]));
+  deleteNamespace(nqn: string, nsid: number, trash = false): Promise<void> {
+    return this.#mutate(async () => {
+      const record = findNamespace(this.#config, nqn, nsid);
+      const { backend, anaGroupId } = record;
+      const trashes = backend.type === 'rbd' && backend.trashOnDelete;
+      if (trashes && !trash) {
+        refuse(
+          'INVALID_ARGUMENT',
+          `this would move image ${imagePathOf(backend)} to the trash; say that you are sure (--i-am-sure)`,
+        );
+      }
+      await this.#commit([removeRecord(record)]);
+      if (trashes) await this.#options.groups.trash(backend, anaGroupId);
+    });
+  }
+
+  /** Namespaces grow with their images, unless they are not to. The owner of an ANA group says it for all. */
+  #resized(): void {
+    if (this.#state !== 'serving' || this.#grown().length === 0) return;
+    this.#mutate(async () => {
+      const grown = this.#grown();
+      if (grown.length > 0) await this.#commit(grown.map(setRecord));
+    }).catch((err: unknown) => {
+      this.#options.log.error({ err }, 'the new size of an image could not be taken over');
+    });
+  }
+
+  /** Records as they should be, of images that are larger than theirs say. */
+  #grown(): NamespaceRecord[] {
+    const grown: NamespaceRecord[] = [];
+    for (const record of this.#config.namespaces()) {
+      if (record.backend.type !== 'rbd' || record.disableAutoResize) continue;
+      if (this.#options.monitor.stateOf(record.anaGroupId) !== 'optimized') continue;
+      const { sizeBytes: bytes = 0 } = this.#devices.get(record) ?? {};
+      const sizeBytes = Math.min(bytes - (bytes % record.blockSize), LIMITS.maxNamespaceBytes);
+      if (sizeBytes > record.sizeBytes) grown.push({ ...record, sizeBytes });
+    }
+    return grown;
   }
 
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo> {

@@ -21,6 +21,8 @@ export interface ListingOptions {
   target: Target;
   ana: AnaStates;
   listeners: Listeners;
+  /** Size of what is behind a namespace; undefined when it is not open here. */
+  deviceBytes(record: NamespaceRecord): number | undefined;
 }
 
 export class Listing {
@@ -109,6 +111,8 @@ export class Listing {
       blockSize,
       anaGroupId,
       readOnly,
+      disableAutoResize: record.disableAutoResize ?? false,
+      imageWasShrunk: (this.#options.deviceBytes(record) ?? sizeBytes) < sizeBytes,
     };
   }
 

@@ -12,7 +12,7 @@ import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
 import type { OpenBackend } from './backends.ts';
 import type { NamespacePlan } from './namespace-plans.ts';
-import { type BackendRecord, keyOf, type NamespaceRecord } from './records.ts';
+import { type BackendRecord, imagePathOf, keyOf, type NamespaceRecord } from './records.ts';
 import { refuse } from './validation.ts';
 
 interface OpenDevice {
@@ -30,12 +30,21 @@ export class NamespaceDevices {
   readonly #reservedPaths: readonly string[];
   /** By record key. */
   readonly #devices = new Map<string, OpenDevice>();
+  readonly #onResize: () => void;
   /** Stand-ins for devices that could not be opened, by record key. */
   readonly #pending = new Map<string, PendingDevice>();
   readonly #timers: Timers;
 
-  constructor(open: OpenBackend, reservedPaths: readonly string[], timers: Timers, log: Log) {
+  /** `onResize` is told after the size of a device has changed from outside. */
+  constructor(
+    open: OpenBackend,
+    reservedPaths: readonly string[],
+    timers: Timers,
+    log: Log,
+    onResize: () => void,
+  ) {
     this.#open = open;
+    this.#onResize = onResize;
     this.#timers = timers;
     this.#reservedPaths = reservedPaths;
     this.#log = log;
@@ -61,11 +70,16 @@ export class NamespaceDevices {
     await this.#refuseReserved(identity, backend);
     if (!force) this.#refuseUsed(identity, backend);
     const isNew = backend.type === 'file' && create && !(await exists(backend.path));
+    let unmake: () => Promise<void> = async () => {};
     const device = await this.#open({
       backend,
+      anaGroupId: plan.anaGroupId,
       create,
       readOnly: plan.readOnly,
       ...(plan.sizeBytes !== undefined && { sizeBytes: plan.sizeBytes }),
+      onMade: (undo) => {
+        unmake = undo;
+      },
     });
     const record: NamespaceRecord = {
       ...plan,
@@ -84,16 +98,22 @@ export class NamespaceDevices {
     const undo = async (): Promise<void> => {
       await this.close(record);
       if (isNew && backend.type === 'file') await unlink(backend.path);
+      await unmake();
     };
     return { record, undo };
   }
 
-  /** Opens the device of a namespace that was committed before. It may be larger than the record says, not smaller. */
+  /**
+   * Opens the device of a namespace that was committed before. It may be larger than the record says, not smaller; but an
+   * image that was cut is offered as it is.
+   */
   async open(record: NamespaceRecord): Promise<BlockDevice> {
-    const { backend, readOnly, sizeBytes } = record;
-    const request = { backend, create: false, readOnly };
+    const { backend, anaGroupId, readOnly, sizeBytes } = record;
+    const request = { backend, anaGroupId, create: false, readOnly };
     const device = await this.#open(backend.type === 'memory' ? { ...request, sizeBytes } : request);
-    if (device.sizeBytes < sizeBytes) {
+    if (device.sizeBytes < sizeBytes && backend.type === 'rbd') {
+      this.#sayCut(record, device);
+    } else if (device.sizeBytes < sizeBytes) {
       const has = device.sizeBytes;
       await device.close();
       throw new AnagateError(
@@ -134,14 +154,19 @@ export class NamespaceDevices {
   #keep(record: NamespaceRecord, device: BlockDevice, identity: string | null): void {
     const owner = `namespace ${record.nsid} of ${record.nqn}`;
     device.onResize = (sizeBytes) => {
-      this.#log.warn(
-        { subsystemNqn: record.nqn, nsid: record.nsid, device: device.description, sizeBytes },
-        'the device behind a namespace was cut from outside; reads and writes past its end fail',
-      );
+      if (record.backend.type !== 'rbd' || sizeBytes < record.sizeBytes) this.#sayCut(record, device);
+      this.#onResize();
     };
     this.#devices.set(keyOf(record), { device, identity, owner });
     this.#pending.get(keyOf(record))?.become(device);
     this.#pending.delete(keyOf(record));
+  }
+
+  #sayCut(record: NamespaceRecord, { description, sizeBytes }: BlockDevice): void {
+    this.#log.warn(
+      { subsystemNqn: record.nqn, nsid: record.nsid, device: description, sizeBytes },
+      'the device behind a namespace was cut from outside; reads and writes past its end fail',
+    );
   }
 
   #refuseUsed(identity: string | null, backend: BackendRecord): void {
@@ -184,7 +209,7 @@ async function identityOf(backend: BackendRecord): Promise<string | null> {
     case 'memory':
       return null;
     case 'rbd':
-      return `rbd:${backend.pool}/${backend.image}`;
+      return `rbd:${imagePathOf(backend)}`;
   }
 }
 
@@ -207,5 +232,5 @@ async function exists(path: string): Promise<boolean> {
 
 function nameOf(backend: BackendRecord): string {
   if (backend.type === 'file') return `file ${backend.path}`;
-  return backend.type === 'rbd' ? `image ${backend.pool}/${backend.image}` : 'memory';
+  return backend.type === 'rbd' ? `image ${imagePathOf(backend)}` : 'memory';
 }

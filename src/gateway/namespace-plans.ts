@@ -1,13 +1,14 @@
 /** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
 import { LIMITS } from '../limits.ts';
 import type { Configuration, SubsystemConfig } from './configuration.ts';
-import type { BackendSpec, NamespaceSpec } from './gateway-api.ts';
-import type { BackendRecord, NamespaceRecord } from './records.ts';
+import type { NamespaceSpec, RbdSpec } from './gateway-api.ts';
+import { type BackendRecord, imagePathOf, type NamespaceRecord, type RbdRecord } from './records.ts';
 import {
   refuse,
   requireAnaGroup,
   requireBlockSize,
   requireFilePath,
+  requireImageName,
   requireNsid,
   requireSize,
   requireUuid,
@@ -48,7 +49,8 @@ export function planAddNamespace(
     anaGroupId: chooseAnaGroup(config, spec.anaGroupId ?? 0, context.homeGroups),
     blockSize,
     readOnly: spec.readOnly ?? false,
-    backend: backendRecord(spec.backend, spec.sizeBytes),
+    ...(spec.disableAutoResize && { disableAutoResize: true }),
+    backend: backendRecord(config, spec),
     ...(spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
   };
 }
@@ -75,7 +77,10 @@ function uniqueUuid(config: Configuration, asked: string | undefined, context: N
   return uuid;
 }
 
-function backendRecord(spec: BackendSpec, sizeBytes: number | undefined): BackendRecord {
+function backendRecord(
+  config: Configuration,
+  { backend: spec, sizeBytes, force }: NamespaceSpec,
+): BackendRecord {
   switch (spec.type) {
     case 'file':
       requireFilePath(spec.path);
@@ -84,7 +89,35 @@ function backendRecord(spec: BackendSpec, sizeBytes: number | undefined): Backen
       if (sizeBytes === undefined) refuse('SIZE_INVALID', 'a namespace in memory needs a size');
       return { type: 'memory' };
     case 'rbd':
-      return { type: 'rbd', pool: spec.pool, image: spec.image };
+      if (!force) refuseUsedImage(config, spec);
+      return rbdRecord(spec);
+  }
+}
+
+function rbdRecord({ pool, image, radosNamespace = '', dataPool, trashOnDelete }: RbdSpec): RbdRecord {
+  requireImageName('pool', pool);
+  requireImageName('image', image);
+  if (radosNamespace !== '') requireImageName('RADOS namespace', radosNamespace);
+  if (dataPool !== undefined) requireImageName('data pool', dataPool);
+  return {
+    type: 'rbd',
+    pool,
+    image,
+    ...(radosNamespace !== '' && { radosNamespace }),
+    ...(dataPool !== undefined && { dataPool }),
+    ...(trashOnDelete && { trashOnDelete }),
+  };
+}
+
+/** By the configuration, not by what is open: the other namespace may be another gateway's. */
+function refuseUsedImage(config: Configuration, { pool, image, radosNamespace = '' }: RbdSpec): void {
+  for (const { backend, nsid, nqn } of config.namespaces()) {
+    if (backend.type !== 'rbd' || backend.pool !== pool || backend.image !== image) continue;
+    if ((backend.radosNamespace ?? '') !== radosNamespace) continue;
+    refuse(
+      'IMAGE_IN_USE',
+      `image ${imagePathOf(backend)} is in use by namespace ${nsid} of ${nqn}; two would overwrite each other's data`,
+    );
   }
 }
 

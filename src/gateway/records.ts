@@ -38,7 +38,19 @@ export interface ListenerRecord {
 export type BackendRecord =
   | { readonly type: 'file'; readonly path: string }
   | { readonly type: 'memory' }
-  | { readonly type: 'rbd'; readonly pool: string; readonly image: string };
+  | RbdRecord;
+
+export interface RbdRecord {
+  readonly type: 'rbd';
+  readonly pool: string;
+  readonly image: string;
+  /** Absent: the pool's default namespace. */
+  readonly radosNamespace?: string;
+  /** The pool that holds the data of an image that was made for the namespace; absent: that of the image. */
+  readonly dataPool?: string;
+  /** Moved to the pool's trash when the namespace is deleted. */
+  readonly trashOnDelete?: boolean;
+}
 
 /** A namespace's identity lives here, so that every gateway reports the same, whether it has opened the backend or not. */
 export interface NamespaceRecord {
@@ -51,10 +63,17 @@ export interface NamespaceRecord {
   readonly blockSize: 512 | 4096;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** The namespace keeps its size when its image grows. */
+  readonly disableAutoResize?: boolean;
   readonly backend: BackendRecord;
 }
 
 export type ConfigRecord = SubsystemRecord | HostRecord | ListenerRecord | NamespaceRecord;
+
+/** As `rbd` takes it: `pool/image` or `pool/namespace/image`. */
+export function imagePathOf({ pool, radosNamespace, image }: RbdRecord): string {
+  return [pool, ...(radosNamespace === undefined ? [] : [radosNamespace]), image].join('/');
+}
 
 /** The record's name in the store. */
 export function keyOf(record: ConfigRecord): string {
@@ -103,19 +122,27 @@ function fieldsOf(record: ConfigRecord): Record<string, unknown> {
         block_size: record.blockSize,
         size: record.sizeBytes,
         read_only: record.readOnly,
+        ...(record.disableAutoResize && { disable_auto_resize: true }),
         ...backendFields(record.backend),
       };
   }
 }
 
-function backendFields(backend: BackendRecord): Record<string, string> {
+function backendFields(backend: BackendRecord): Record<string, string | boolean> {
   switch (backend.type) {
     case 'file':
       return { backend: 'file', path: backend.path };
     case 'memory':
       return { backend: 'memory' };
     case 'rbd':
-      return { backend: 'rbd', rbd_pool_name: backend.pool, rbd_image_name: backend.image };
+      return {
+        backend: 'rbd',
+        rbd_pool_name: backend.pool,
+        rbd_image_name: backend.image,
+        ...(backend.radosNamespace !== undefined && { rados_namespace_name: backend.radosNamespace }),
+        ...(backend.dataPool !== undefined && { rbd_data_pool_name: backend.dataPool }),
+        ...(backend.trashOnDelete && { trash_image: true }),
+      };
   }
 }
 
@@ -181,6 +208,7 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
     blockSize,
     sizeBytes,
     readOnly: fields.flag('read_only'),
+    ...(fields.flag('disable_auto_resize') && { disableAutoResize: true }),
     backend: decodeBackend(fields),
   };
 }
@@ -193,8 +221,21 @@ function decodeBackend(fields: FieldReader): BackendRecord {
     case 'memory':
       return { type };
     case 'rbd':
-      return { type, pool: fields.text('rbd_pool_name'), image: fields.text('rbd_image_name') };
+      return decodeRbd(fields);
   }
+}
+
+function decodeRbd(fields: FieldReader): RbdRecord {
+  const radosNamespace = fields.optionalText('rados_namespace_name');
+  const dataPool = fields.optionalText('rbd_data_pool_name');
+  return {
+    type: 'rbd',
+    pool: fields.text('rbd_pool_name'),
+    image: fields.text('rbd_image_name'),
+    ...(radosNamespace !== undefined && { radosNamespace }),
+    ...(dataPool !== undefined && { dataPool }),
+    ...(fields.flag('trash_image') && { trashOnDelete: true }),
+  };
 }
 
 /** Takes checked fields out of one record's JSON. */
@@ -210,6 +251,10 @@ class FieldReader {
   text(name: string): string {
     const value = this.#fields[name];
     return typeof value === 'string' ? value : this.refuse(`${name} is not a text`);
+  }
+
+  optionalText(name: string): string | undefined {
+    return this.#fields[name] === undefined ? undefined : this.text(name);
   }
 
   integer(name: string, least: number, most: number): number {

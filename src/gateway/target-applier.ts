@@ -13,6 +13,7 @@ import { AnaState, type AnaStates } from '../target/ana.ts';
 import type { Subsystem } from '../target/subsystem.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
+import type { GroupBackends } from './backends.ts';
 import type { RecordChange } from './configuration.ts';
 import type { Listeners } from './listeners.ts';
 import type { NamespaceDevices } from './namespace-devices.ts';
@@ -44,6 +45,8 @@ export interface TargetApplierOptions {
   listeners: Listeners;
   /** Whether a listener's host name means this gateway. */
   isLocal: (hostName: string) => boolean;
+  /** Told which groups this gateway serves, and asked which it can. */
+  groups: GroupBackends;
   log: Log;
 }
 
@@ -95,10 +98,22 @@ export class TargetApplier {
   }
 
   #updateAnaState(group: number): void {
-    const { ana, monitor } = this.#options;
-    const state = ANA_STATE[monitor.stateOf(group)];
+    const { ana, monitor, groups } = this.#options;
+    const owned = monitor.stateOf(group);
+    const state = groups.isUsable(group) ? ANA_STATE[owned] : AnaState.inaccessible;
+    this.#serve(group, owned !== 'inaccessible');
     // Setting a state anew would end a drain.
     if (!ana.groups[group]!.known || ana.stateOf(group) !== state) ana.set(group, state);
+  }
+
+  #serve(group: number, serving: boolean): void {
+    const { groups, log } = this.#options;
+    groups.serve(group, serving).then(
+      (done) => {
+        if (!done) log.warn({ group, serving }, 'not all images of the ANA group follow yet; trying on');
+      },
+      (err: unknown) => log.error({ group, serving, err }, 'an ANA group does not follow'),
+    );
   }
 
   // ---- one record ----
@@ -149,6 +164,7 @@ export class TargetApplier {
   async #change(before: ConfigRecord, after: ConfigRecord): Promise<void> {
     if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
       this.#changeNamespace(after);
+      if (before.anaGroupId !== after.anaGroupId) await this.#moveDevice(after);
       return;
     }
     await this.#remove(before);
@@ -211,6 +227,15 @@ export class TargetApplier {
     const subsystem = this.#subsystem(after);
     subsystem.changeAnaGroup(after.nsid, after.anaGroupId);
     subsystem.resizeNamespace(after.nsid, after.sizeBytes);
+  }
+
+  async #moveDevice(record: NamespaceRecord): Promise<void> {
+    const { devices, groups, log } = this.#options;
+    const device = devices.get(record);
+    if (device === undefined) return;
+    await groups.move(device, record.anaGroupId).catch((err: unknown) => {
+      log.error({ ...describe(record), err }, 'the image stays with the client of its former ANA group');
+    });
   }
 
   // ---- listeners ----

@@ -94,6 +94,13 @@ export function requireFilePath(path: string): void {
   if (path.endsWith('/')) refuse('INVALID_ARGUMENT', `path "${path}" names a directory; name a file`);
 }
 
+/** A name that `rbd` can take as one part of `pool/namespace/image@snapshot`. */
+export function requireImageName(what: string, name: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (name !== '' && name.length <= 255 && !/[/@\x00-\x1f]/.test(name)) return;
+  refuse('INVALID_ARGUMENT', `"${name}" is not the name of a ${what}`);
+}
+
 export function requireListener(spec: ListenerSpec): void {
   const fits = spec.adrfam === 'ipv4' ? isIPv4(spec.traddr) : isIPv6(spec.traddr);
   if (!fits)

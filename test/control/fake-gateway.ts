@@ -38,6 +38,8 @@ export class FakeGateway implements GatewayApi {
   level = 'info';
   /** The last spec given to addNamespace. */
   lastNamespace: NamespaceSpec | null = null;
+  /** What the last deletion said of the image. */
+  lastTrash = false;
   /** When set, every mutating call and list throws it. */
   broken: Error | null = null;
   readonly #subsystems = new Map<string, SubsystemInfo>();
@@ -167,13 +169,16 @@ export class FakeGateway implements GatewayApi {
       blockSize: spec.blockSize ?? 512,
       anaGroupId: spec.anaGroupId ?? 1,
       readOnly: spec.readOnly ?? false,
+      disableAutoResize: spec.disableAutoResize ?? false,
+      imageWasShrunk: false,
     };
     this.#namespaces.push(namespace);
     return namespace;
   }
 
-  async deleteNamespace(nqn: string, nsid: number): Promise<void> {
+  async deleteNamespace(nqn: string, nsid: number, trash = false): Promise<void> {
     const namespace = this.#namespace(nqn, nsid);
+    this.lastTrash = trash;
     removeIf(this.#namespaces, (n) => n === namespace);
   }
 

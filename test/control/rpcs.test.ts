@@ -255,6 +255,33 @@ describe('namespace_add', () => {
     });
   });
 
+  it('takes all that ceph-nvmeof says of an image', async () => {
+    await add({
+      rbd_pool_name: 'p',
+      rbd_image_name: 'i',
+      rados_namespace_name: 'n',
+      rbd_data_pool_name: 'd',
+      create_image: true,
+      size: GIB,
+      trash_image: true,
+      disable_auto_resize: true,
+    });
+    expect(served.gateway.lastNamespace).toEqual({
+      nqn: NQN,
+      backend: {
+        type: 'rbd',
+        pool: 'p',
+        image: 'i',
+        radosNamespace: 'n',
+        dataPool: 'd',
+        create: true,
+        trashOnDelete: true,
+      },
+      sizeBytes: GIB,
+      disableAutoResize: true,
+    });
+  });
+
   it('takes a file as it is without a size, and makes it with one', async () => {
     await add({ backend: 'file', path: '/d', size: '0' });
     expect(served.gateway.lastNamespace).toEqual({
@@ -289,9 +316,10 @@ describe('namespace_add', () => {
     ['no subsystem', { subsystem_nqn: '', backend: 'memory', size: GIB }, EINVAL],
     ['an unknown subsystem', { subsystem_nqn: 'nqn.x', backend: 'memory', size: GIB }, ENOENT],
     ['selective visibility', { backend: 'memory', size: GIB, no_auto_visible: true }, ENOTSUP],
-    ['trash', { backend: 'memory', size: GIB, trash_image: true }, ENOTSUP],
-    ['a data pool', { rbd_pool_name: 'p', rbd_image_name: 'i', rbd_data_pool_name: 'd' }, ENOTSUP],
-    ['a RADOS namespace', { rbd_pool_name: 'p', rbd_image_name: 'i', rados_namespace_name: 'd' }, ENOTSUP],
+    ['a new image without a size', { rbd_pool_name: 'p', rbd_image_name: 'i', create_image: true }, EINVAL],
+    ['trash for memory', { backend: 'memory', size: GIB, trash_image: true }, EINVAL],
+    ['a data pool for memory', { backend: 'memory', size: GIB, rbd_data_pool_name: 'd' }, EINVAL],
+    ['a RADOS namespace for a file', { backend: 'file', path: '/d', rados_namespace_name: 'n' }, EINVAL],
     ['a location', { backend: 'memory', size: GIB, location: 'here' }, ENOTSUP],
     [
       'encryption',

@@ -52,18 +52,31 @@ describe('requests by field number', () => {
       int(8, 1),
       int(9, GIB),
       int(10, 1),
+      int(12, 1),
+      int(13, 1),
       int(14, 1),
+      bytes(15, 'data1'),
+      bytes(17, 'tenant1'),
     );
     expect([number(answer, 1), text(answer, 2), number(answer, 3)]).toEqual([0, 'Success', 9]);
     expect(served.gateway.lastNamespace).toEqual({
       nqn: NQN,
       nsid: 9,
       uuid,
-      backend: { type: 'rbd', pool: 'pool1', image: 'image1' },
+      backend: {
+        type: 'rbd',
+        pool: 'pool1',
+        image: 'image1',
+        radosNamespace: 'tenant1',
+        dataPool: 'data1',
+        create: true,
+        trashOnDelete: true,
+      },
       sizeBytes: GIB,
       blockSize: 4096,
       anaGroupId: 3,
       readOnly: true,
+      disableAutoResize: true,
       force: true,
     });
   });
@@ -101,6 +114,7 @@ describe('requests by field number', () => {
     expect(served.gateway.listNamespaces()).toMatchObject([{ sizeBytes: 3000 * 2 ** 20, anaGroupId: 6 }]);
     await ask('namespace_delete', bytes(1, NQN), int(2, 1), int(4, 1));
     expect(served.gateway.listNamespaces()).toEqual([]);
+    expect(served.gateway.lastTrash).toBe(true);
   });
 
   it('delete_subsystem: 2 force', async () => {

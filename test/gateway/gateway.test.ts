@@ -83,6 +83,8 @@ describe('requests', () => {
       blockSize: 512,
       anaGroupId: 1,
       readOnly: false,
+      disableAutoResize: false,
+      imageWasShrunk: false,
     });
     expect(gateway.listNamespaces({ nsid: 2 })).toHaveLength(1);
     expect(gateway.listNamespaces({ uuid: '00000000-0000-4000-8000-000000000002' })).toHaveLength(1);

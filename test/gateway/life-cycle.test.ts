@@ -1,7 +1,6 @@
 import { stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { openBackend } from '../../src/gateway/backends.ts';
 import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
 import { ConnectRefused, HostController } from '../initiator/controller.ts';
 import {
@@ -13,6 +12,7 @@ import {
   host,
   listener,
   MIB,
+  makeBackends,
   makeRig,
   NQN,
   occupy,
@@ -58,7 +58,7 @@ describe('start and stop', () => {
       records,
       openBackend: async (request) => {
         await held;
-        return openBackend(request);
+        return makeBackends().open(request);
       },
     });
     const started = second.gateway.start();
@@ -195,7 +195,7 @@ describe('start and stop', () => {
     const started = vi.fn();
     const { gateway } = makeRig({
       openBackend: async (request) => {
-        const device = await openBackend(request);
+        const device = await makeBackends().open(request);
         const write = device.write.bind(device);
         device.write = (...args) => {
           started();

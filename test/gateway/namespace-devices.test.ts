@@ -1,8 +1,8 @@
 import { readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AnagateError } from '../../src/base/errors.ts';
-import { code, file, MIB, makeRig, memory, NQN, scratch, serveOne } from './rig.ts';
+import { code, file, MIB, makeRig, NQN, scratch, serveOne } from './rig.ts';
 
 describe('files of namespaces', () => {
   it('are made sparse, kept when the namespace goes, and used again', async () => {
@@ -56,9 +56,14 @@ describe('files of namespaces', () => {
     await truncate(path, 511);
     const { sizeBytes: _, ...spec } = file(path, {}, false);
     await expect(gateway.addNamespace(spec)).rejects.toMatchObject({ code: 'SIZE_INVALID' });
+    vi.stubEnv('NODE_RADOS_ADDON', '/nonexistent.node');
     await expect(
-      gateway.addNamespace(memory({ backend: { type: 'rbd', pool: 'p', image: 'i' } })),
-    ).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+      gateway.addNamespace({ nqn: NQN, backend: { type: 'rbd', pool: 'p', image: 'i' } }),
+    ).rejects.toMatchObject({
+      code: 'BACKEND_UNAVAILABLE',
+      message: expect.stringMatching(/^RBD is not available: .*install .*librbd-dev/),
+    });
+    vi.unstubAllEnvs();
     expect(await readFile(own, 'utf8')).toBe('x'.repeat(512));
     expect(gateway.listNamespaces()).toHaveLength(1);
   });

@@ -52,7 +52,17 @@ describe('records', () => {
     const backend = fc.oneof(
       fc.record({ type: fc.constant('file' as const), path: fc.string() }),
       fc.record({ type: fc.constant('memory' as const) }),
-      fc.record({ type: fc.constant('rbd' as const), pool: fc.string(), image: fc.string() }),
+      fc.record(
+        {
+          type: fc.constant('rbd' as const),
+          pool: fc.string(),
+          image: fc.string(),
+          radosNamespace: fc.string(),
+          dataPool: fc.string(),
+          trashOnDelete: fc.constant(true as const),
+        },
+        { requiredKeys: ['type', 'pool', 'image'] },
+      ),
     );
     const namespace = fc.record({
       kind: fc.constant('namespace' as const),

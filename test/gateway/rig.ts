@@ -7,8 +7,7 @@ import { afterEach, expect } from 'vitest';
 import type { BlockDevice } from '../../src/base/block-device.ts';
 import { systemClock, systemTimers, type Timers } from '../../src/base/clock.ts';
 import { type Log, type LogFields, nullLog } from '../../src/base/log.ts';
-import type { BackendRequest, OpenBackend } from '../../src/gateway/backends.ts';
-import { openBackend } from '../../src/gateway/backends.ts';
+import { type BackendRequest, Backends, type OpenBackend } from '../../src/gateway/backends.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import type { ListenerSpec, NamespaceSpec } from '../../src/gateway/gateway-api.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
@@ -72,10 +71,12 @@ export function makeRig({ records = new MemoryRecords(), beforeBind, ...options 
   let uuids = 0;
   let numbers = 0;
   let level = 'info';
-  const open = options.openBackend ?? openBackend;
+  const backends = makeBackends();
+  const open = options.openBackend ?? backends.open;
   const gateway = new Gateway({
     identity: { version: '1', name: 'gw', group: '', hostname: 'node', address: '127.0.0.1', port: 5500 },
     monitor: new LocalMonitor(),
+    groups: backends,
     target,
     openListener,
     reservedPaths: [],
@@ -111,6 +112,11 @@ export function makeRig({ records = new MemoryRecords(), beforeBind, ...options 
       close: (reason: string) => listener.close(reason),
     };
   }
+}
+
+/** What a gateway opens unless the test says otherwise. */
+export function makeBackends(): Backends {
+  return new Backends({ ceph: {}, clock: systemClock, timers: systemTimers, log: nullLog });
 }
 
 /** Timers that run when the test says so; the longest waits first become due as the short ones do. */

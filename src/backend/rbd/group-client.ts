@@ -85,7 +85,7 @@ export class GroupClient {
   async serve(serving: boolean): Promise<boolean> {
     if (serving !== this.#serving) {
       this.#serving = serving;
-      if (!serving) for (const device of this.#devices) device.standDown();
+      for (const device of this.#devices) device.groupChanged();
     }
     return this.#settleAll();
   }

@@ -69,6 +69,7 @@ export class RbdDevice implements BlockDevice {
       const device = new RbdDevice(group, opened, options);
       await device.#watch(opened);
       group.add(device);
+      device.groupChanged();
       void device.settle();
       return device;
     } catch (error) {
@@ -174,9 +175,11 @@ export class RbdDevice implements BlockDevice {
     this.#abandonImage();
   }
 
-  /** The group is served elsewhere from now on: what waits here must not be done later. */
-  standDown(): void {
-    if (this.#serving === null) this.#refuse();
+  /** The group is to be served here from now on: operations wait until they can be done. Or elsewhere: what waits must not be done later. */
+  groupChanged(): void {
+    if (this.#serving !== null) return;
+    if (this.#shouldServe) this.#wait();
+    else this.#refuse();
   }
 
   /** Closes the image in its group's client and opens it in the other's; I/O waits meanwhile. Rejects when that cannot be connected. */
@@ -185,6 +188,7 @@ export class RbdDevice implements BlockDevice {
     this.#group.remove(this);
     this.#group = group;
     group.add(this);
+    this.groupChanged();
     await this.settle();
   }
 
@@ -198,14 +202,9 @@ export class RbdDevice implements BlockDevice {
     const { session } = this.#group;
     const elsewhere = this.#opened !== null && session !== null && this.#opened.session !== session;
     if (!this.#shouldServe || elsewhere) await this.#release();
-    if (this.#shouldServe && this.#serving === null && !this.#isWaiting) this.#wait();
     if (session === null || session.fenced) return;
     if (this.#opened?.session !== session) await this.#reopen(session);
     if (this.#shouldServe && this.#serving === null) await this.#serve(this.#opened!);
-  }
-
-  get #isWaiting(): boolean {
-    return this.#current instanceof PendingDevice && !this.#current.closed;
   }
 
   /** Operations wait from now on. */

@@ -41,6 +41,24 @@ const add: Verb = {
       type: 'boolean',
       describe: '--backend rbd: create the image when it does not exist; needs --size',
     },
+    'rados-namespace-name': {
+      type: 'string',
+      requiresArg: true,
+      describe: "--backend rbd: the pool's namespace that the image is in",
+    },
+    'rbd-data-pool': {
+      type: 'string',
+      requiresArg: true,
+      describe: '--backend rbd: the pool for the data of an image that is created',
+    },
+    'rbd-trash-image-on-delete': {
+      type: 'boolean',
+      describe: '--backend rbd: move the image to the trash when the namespace is deleted',
+    },
+    'disable-auto-resize': {
+      type: 'boolean',
+      describe: '--backend rbd: keep the size of the namespace when the image grows',
+    },
     size: {
       type: 'string',
       requiresArg: true,
@@ -113,13 +131,25 @@ function readNamespace(args: CommandArguments): Sent<NamespaceAddReq> {
     rbd_pool_name: args.text('rbd-pool'),
     rbd_image_name: args.text('rbd-image'),
     create_image: create,
+    rados_namespace_name: args.optionalText('rados-namespace-name'),
+    rbd_data_pool_name: args.optionalText('rbd-data-pool'),
+    trash_image: args.flag('rbd-trash-image-on-delete'),
+    disable_auto_resize: args.flag('disable-auto-resize'),
   };
 }
 
 const OPTIONS_OF_BACKEND: Readonly<Record<string, readonly string[]>> = {
   file: ['path'],
   memory: [],
-  rbd: ['rbd-pool', 'rbd-image', 'rbd-create-image'],
+  rbd: [
+    'rbd-pool',
+    'rbd-image',
+    'rbd-create-image',
+    'rados-namespace-name',
+    'rbd-data-pool',
+    'rbd-trash-image-on-delete',
+    'disable-auto-resize',
+  ],
 };
 
 /** Refuses an option of another backend, which would be ignored. */
@@ -143,11 +173,15 @@ function readPath(args: CommandArguments): string {
 
 const del: Verb = {
   name: 'del',
-  describe: 'Take a namespace away from a subsystem. Its file or image stays',
+  describe: 'Take a namespace away from a subsystem. Its file or image stays, unless it was added otherwise',
   options: {
     subsystem: REQUIRED_SUBSYSTEM,
     nsid: REQUIRED_NSID,
-    'i-am-sure': { type: 'boolean', describe: 'Accepted as in ceph-nvmeof; nothing needs it here' },
+    'i-am-sure': {
+      type: 'boolean',
+      describe:
+        'Needed when the namespace was added with --rbd-trash-image-on-delete: its image goes to the trash',
+    },
   },
   examples: [[`namespace del -n ${NQN} --nsid 1`, '']],
   run: async (args, session) => {
@@ -271,9 +305,12 @@ function namespaceCells(namespace: NamespaceCli): (string | number)[] {
   ];
 }
 
-function storageText({ backend, path, rbd_pool_name: pool, rbd_image_name: image }: NamespaceCli): string {
+function storageText(namespace: NamespaceCli): string {
+  const { backend, path, rbd_pool_name: pool, rbd_image_name: image } = namespace;
   if (backend === 'memory') return '-';
-  return backend === 'file' ? (path ?? '') : `${pool}/${image}`;
+  if (backend === 'file') return path ?? '';
+  const within = namespace.rados_namespace_name ? `${namespace.rados_namespace_name}/` : '';
+  return `${pool}/${within}${image}${namespace.image_was_shrunk ? ' (was shrunk)' : ''}`;
 }
 
 export const namespace: Noun = {
