@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
 import { Backends } from '../../src/gateway/backends.ts';
+import type { Gateway } from '../../src/gateway/gateway.ts';
 import type { NamespaceSpec, RbdSpec } from '../../src/gateway/gateway-api.ts';
 import { MemoryRecords } from '../../src/store/memory-store.ts';
 import { code, freePort, host, listen, listener, makeRig, NQN, type Rig } from '../gateway/rig.ts';
@@ -22,33 +23,37 @@ const PATH_STATUS = 0x302;
 const block = (byte: number): Buffer => Buffer.alloc(4096, byte);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const backendsMade: Backends[] = [];
+/** A gateway and its backends, which end after it. */
+const made: { gateway: Gateway; backends: Backends }[] = [];
 afterEach(async () => {
-  // The gateways are stopped by now: their hook was registered first and runs last, so this waits for them.
-  await Promise.all(backendsMade.splice(0).map(async (backends) => backends.close()));
+  for (const { gateway, backends } of made.splice(0)) {
+    await gateway.stop();
+    await backends.close();
+  }
 });
 
-interface Served extends Rig {
-  backends: Backends;
-  port: number;
-}
-
-/** A gateway with a listener and no namespace. */
-async function serve(options: Parameters<typeof makeRig>[0] = {}): Promise<Served> {
+/** A gateway that is not started. */
+function makeGateway(options: Parameters<typeof makeRig>[0] = {}): Rig {
   const backends = new Backends({
     ceph: { confFile: cephConf },
     clock: systemClock,
     timers: systemTimers,
     log: nullLog,
   });
-  backendsMade.push(backends);
   const rig = makeRig({ openBackend: backends.open, groups: backends, ...options });
+  made.push({ gateway: rig.gateway, backends });
+  return rig;
+}
+
+/** A gateway with a listener and no namespace. */
+async function serve(options: Parameters<typeof makeRig>[0] = {}): Promise<Rig & { port: number }> {
+  const rig = makeGateway(options);
   await rig.gateway.start();
   await rig.gateway.addSubsystem({ nqn: NQN, serial: 'S1' });
   await rig.gateway.addHost(NQN, '*');
   const port = await freePort();
   await rig.gateway.addListener(listener(port));
-  return { ...rig, backends, port };
+  return { ...rig, port };
 }
 
 function rbd(image: string, spec: Partial<NamespaceSpec> = {}, more: Partial<RbdSpec> = {}): NamespaceSpec {
@@ -155,11 +160,7 @@ describeWithCeph('A namespace on an image', () => {
     await gateway.stop();
     await opened.resize(32 * MIB);
     await opened.close();
-    const again = makeRig({
-      records,
-      openBackend: gatewayBackends().open,
-      groups: gatewayBackends(),
-    });
+    const again = makeGateway({ records });
     await again.gateway.start();
     await vi.waitFor(() =>
       expect(again.gateway.listNamespaces()[0]).toMatchObject({ sizeBytes: 32 * MIB, imageWasShrunk: false }),
@@ -273,12 +274,6 @@ describeWithCeph('Trouble in the cluster', () => {
     expect(statuses.every((status) => status === 0)).toBe(true);
   }, 90_000);
 });
-
-function gatewayBackends(): Backends {
-  const made = backendsMade.at(-1);
-  if (made === undefined) throw new Error('no gateway was made');
-  return made;
-}
 
 /** Address of the client that holds the image's lock. */
 async function ownerOf(imageName: string): Promise<string> {
