@@ -81,7 +81,7 @@ describeWithCeph('the end of a process', () => {
 
   it('comes when nothing is left to do, with everything left open', async () => {
     expect(await run('end-open')).toMatchObject({ code: 0, signal: null, output: 'idle\n' });
-    const opened = await io.openImage(image, { readOnly: true });
+    const opened = await io.openImage(image);
     expect(await opened.lockOwners()).toEqual([]);
     await opened.close();
   });
