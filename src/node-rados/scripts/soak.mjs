@@ -62,7 +62,7 @@ async function ios(total) {
         () => image.discard(offset(), 4096, completion),
         () => image.writeZeroes(offset(), 4096, completion),
         () => image.writeSame(offset(), 4096, data.subarray(0, 512), completion),
-        () => image.compareAndWrite(offset(), data, data, completion),
+        () => image.compareAndWrite(offset(), data.subarray(0, 512), data.subarray(0, 512), completion),
       ];
       function start() {
         kinds[left % kinds.length]();
