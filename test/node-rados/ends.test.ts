@@ -98,6 +98,10 @@ describeWithCeph('the end of a process', () => {
     });
   });
 
+  it('of a worker waits for I/O that the cluster does not answer: its buffers must not go first', async () => {
+    expect(await run('terminate-stalled')).toMatchObject({ code: 0, signal: null, output: 'waits\nended\n' });
+  });
+
   it('of workers beside one another is each one’s own', async () => {
     expect(await run('workers')).toMatchObject({ code: 0, signal: null, output: 'ended 0 0\n' });
   });
