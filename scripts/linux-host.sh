@@ -48,7 +48,6 @@ need() { # tool:package ...
   local missing=() p
   for p; do command -v "${p%%:*}" >/dev/null || missing+=("${p##*:}"); done
   [ ${#missing[@]} = 0 ] && return
-  [ "$(id -u)" = 0 ] || die "needs ${missing[*]}: run as root, or apt-get install them first"
   command -v apt-get >/dev/null || die "needs ${missing[*]}, and there is no apt-get on this machine"
   say "apt-get install ${missing[*]}"
   apt-get update >"$LH_CACHE/apt.log" 2>&1
@@ -151,6 +150,7 @@ build_image() { # -> $IMG, the root disk of all guests of this suite
   mv "$IMG.tmp" "$IMG"; rm -rf "$r/usr/lib/modules"; }
 
 build() {
+  [ "$(id -u)" = 0 ] || die "needs root: packages from apt, network namespaces, taps"
   mkdir -p "$LH_CACHE" || die "cannot write $LH_CACHE"
   exec 8>"$LH_CACHE/lock"; flock 8
   need qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap busybox:busybox-static cpio:cpio zstd:zstd lz4:lz4 xz:xz-utils \

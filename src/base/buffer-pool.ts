@@ -60,6 +60,9 @@ export class BufferPool {
   private borrowed = 0;
   private idle = 0;
   private readonly waiters: (() => boolean)[] = [];
+  /** Inside {@link serveWaiters}; and whether a buffer came back since it last looked. */
+  private serving = false;
+  private returned = false;
 
   /** `largestBytes` is the largest buffer ever asked for, a power of two. */
   constructor(limitBytes: number, largestBytes: number, idleLimitBytes = 32 * 1024 * 1024) {
@@ -105,7 +108,18 @@ export class BufferPool {
       this.idle += buffer.capacity;
       this.free[buffer.classIndex].push(buffer);
     }
-    while (this.waiters.length > 0 && this.waiters[0]()) this.waiters.shift();
+    this.returned = true;
+    if (this.waiters.length > 0 && !this.serving) this.serveWaiters();
+  }
+
+  /** One who is served may give buffers back himself: they are for those in front, and the loop looks again. */
+  private serveWaiters(): void {
+    this.serving = true;
+    while (this.returned) {
+      this.returned = false;
+      while (this.waiters.length > 0 && this.waiters[0]()) this.waiters.shift();
+    }
+    this.serving = false;
   }
 
   /** Somebody waits: newcomers queue up behind, or small requests would starve large ones. */

@@ -223,7 +223,7 @@ function readConfigFile(path: string | undefined): ConfigFile {
 /** Signals after the first change nothing: npm and a terminal send the same one twice. */
 function nextStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
   });
 }
 

@@ -102,7 +102,7 @@ export class Gateway implements GatewayApi {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { target, monitor, log } = options;
-    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, log);
+    this.#devices = new NamespaceDevices(options.openBackend, options.reservedPaths, options.timers, log);
     this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
     const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
     this.#applier = new TargetApplier({
@@ -126,15 +126,18 @@ export class Gateway implements GatewayApi {
    */
   async start(): Promise<void> {
     this.#state = 'starting';
-    const { store, monitor } = this.#options;
+    const { store, monitor, target } = this.#options;
     this.#place = await monitor.start();
     const { minCntlid, maxCntlid } = this.#place;
     // Each run begins elsewhere in the range: the ids of a predecessor that hangs do not come back soon.
     const start = minCntlid + this.#options.random.integer(maxCntlid - minCntlid + 1);
     this.#cntlids = new CntlidAllocator(minCntlid, maxCntlid, start);
     this.#applier.updateAnaStates();
+    // While some listeners are open and others are not yet: who asks then for a subsystem that comes next is told "busy".
+    target.accepting = false;
     await this.#applier.apply(this.#config.follow(await store.load()));
     this.#requireSomeListener();
+    target.accepting = true;
     this.#endSubscriptions.push(
       monitor.onChange(() => this.#applier.updateAnaStates()),
       store.watch((version) => this.#storeChanged(version)),
@@ -195,6 +198,8 @@ export class Gateway implements GatewayApi {
     });
     await Promise.race([Promise.all(drains), limit]);
     timer?.cancel();
+    // The last answers leave at the end of this turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   #requireSomeListener(): void {

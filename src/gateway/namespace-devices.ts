@@ -4,7 +4,9 @@
  */
 import { realpath, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { PendingDevice } from '../backend/pending-device.ts';
 import type { BlockDevice, BlockStatus } from '../base/block-device.ts';
+import type { Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
@@ -28,9 +30,13 @@ export class NamespaceDevices {
   readonly #reservedPaths: readonly string[];
   /** By record key. */
   readonly #devices = new Map<string, OpenDevice>();
+  /** Stand-ins for devices that could not be opened, by record key. */
+  readonly #pending = new Map<string, PendingDevice>();
+  readonly #timers: Timers;
 
-  constructor(open: OpenBackend, reservedPaths: readonly string[], log: Log) {
+  constructor(open: OpenBackend, reservedPaths: readonly string[], timers: Timers, log: Log) {
     this.#open = open;
+    this.#timers = timers;
     this.#reservedPaths = reservedPaths;
     this.#log = log;
   }
@@ -99,8 +105,17 @@ export class NamespaceDevices {
     return device;
   }
 
+  /** What to offer until the device of a namespace can be opened. */
+  standIn(record: NamespaceRecord): PendingDevice {
+    const pending = new PendingDevice(nameOf(record.backend), record.sizeBytes, this.#timers);
+    this.#pending.set(keyOf(record), pending);
+    return pending;
+  }
+
   /** Closes the device of a namespace, if it is open; what is in flight completes first. */
   async close(record: NamespaceRecord): Promise<void> {
+    await this.#pending.get(keyOf(record))?.close();
+    this.#pending.delete(keyOf(record));
     const open = this.#devices.get(keyOf(record));
     if (open === undefined) return;
     this.#devices.delete(keyOf(record));
@@ -111,6 +126,8 @@ export class NamespaceDevices {
   async closeAll(): Promise<void> {
     const all = [...this.#devices.values()];
     this.#devices.clear();
+    for (const pending of this.#pending.values()) await pending.close();
+    this.#pending.clear();
     await Promise.all(all.map((open) => this.#flushAndClose(open)));
   }
 
@@ -123,6 +140,8 @@ export class NamespaceDevices {
       );
     };
     this.#devices.set(keyOf(record), { device, identity, owner });
+    this.#pending.get(keyOf(record))?.become(device);
+    this.#pending.delete(keyOf(record));
   }
 
   #refuseUsed(identity: string | null, backend: BackendRecord): void {

@@ -2,7 +2,8 @@
  * Makes the target offer what the configuration says, change by change. At start the whole configuration is one change.
  *
  * What cannot be had at the moment (a file that is missing, an address that is not there) does not stop the rest: it is
- * logged, remembered and tried again by {@link TargetApplier.retry}.
+ * logged, remembered and tried again by {@link TargetApplier.retry}. A namespace whose device is missing is offered all
+ * the same and its I/O waits: a host that found it gone would take its disk away under a mounted file system.
  */
 import type { BlockDevice } from '../base/block-device.ts';
 import type { Log } from '../base/log.ts';
@@ -186,10 +187,16 @@ export class TargetApplier {
   }
 
   #addNamespace(record: NamespaceRecord): void {
-    const device = this.#options.devices.get(record);
-    if (device === undefined) return;
+    const { devices } = this.#options;
+    const device = devices.get(record);
+    const offered = this.#subsystem(record).namespaces.get(record.nsid);
+    if (offered !== undefined) {
+      // it was offered with a stand-in
+      if (device !== undefined) offered.device = device;
+      return;
+    }
     this.#updateAnaState(record.anaGroupId);
-    this.#offer(record, device);
+    this.#offer(record, device ?? devices.standIn(record));
   }
 
   #offer(record: NamespaceRecord, device: BlockDevice): void {

@@ -76,7 +76,7 @@ export class FileStore implements ConfigStore {
       await this.#replace(next);
     } catch (error) {
       throw new AnagateError(
-        'INTERNAL',
+        'STATE_WRITE_FAILED',
         `State file ${this.#path} cannot be written: ${(error as Error).message}. Check the file system's space and ` +
           'permissions, then try again',
         { cause: error },
@@ -110,10 +110,13 @@ async function readState(path: string): Promise<ConfigSnapshot> {
   return decodeStateFile(text, path);
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+async function writeDurably(path: string, pieces: Iterable<string>): Promise<void> {
   // Host keys will live here one day: nobody else reads it.
   const file = await open(path, 'w', 0o600);
-  await syncAndClose(file, () => file.writeFile(text));
+  await syncAndClose(file, async () => {
+    // Each goes where the last one ended.
+    for (const piece of pieces) await file.writeFile(piece);
+  });
 }
 
 async function syncDirectory(path: string): Promise<void> {

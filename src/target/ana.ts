@@ -8,6 +8,7 @@
 import type { Timers } from '../base/clock.ts';
 import { AnaStateCode } from '../wire/ana-log.ts';
 import { Status } from '../wire/status.ts';
+import type { Namespace } from './namespace.ts';
 import type { Request } from './request.ts';
 
 /** The ANA states that this target uses. */
@@ -40,12 +41,21 @@ export class AnaGroup {
   inFlight = 0;
   /** Commands held back by the drain, in order of arrival. */
   held: Request[] = [];
+  /** Namespaces on which commands may wait for orphaned writes. */
+  readonly namespacesWaiting = new Set<Namespace>();
   /** Called when a drain may have moved on. */
   onQuiet: (() => void) | null = null;
   onHeldOverLimit: (() => void) | null = null;
+  /** The drain that is under way: asking for it again joins it. */
+  drained: Promise<boolean> | null = null;
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  /** Commands are answered with the path status, neither run nor held. */
+  get turnsAway(): boolean {
+    return !this.open && !this.draining;
   }
 
   /** Asks to start a command. True: it is counted and may run. False: it was held or answered here. */
@@ -123,6 +133,7 @@ export class AnaStates {
     if (changed) this.changed(group);
     if (group.open && group.onQuiet !== null) group.onQuiet();
     releaseHeld(group);
+    if (!group.open) releaseWaiting(group);
   }
 
   /**
@@ -133,9 +144,10 @@ export class AnaStates {
    */
   drain(groupId: number, timers: Timers, holdMs = 500): Promise<boolean> {
     const group = this.groups[groupId];
+    if (group.drained !== null) return group.drained;
     group.draining = group.open;
     group.open = false;
-    return new Promise((resolve) => {
+    const drained = new Promise<boolean>((resolve) => {
       const close = () => {
         timer.cancel();
         group.onHeldOverLimit = null;
@@ -149,10 +161,13 @@ export class AnaStates {
         else timer.cancel();
         group.onQuiet = null;
         group.onHeldOverLimit = null;
+        group.drained = null;
         resolve(!cancelled);
       };
-      if (group.inFlight === 0) group.onQuiet();
     });
+    group.drained = drained;
+    if (group.inFlight === 0) group.onQuiet?.();
+    return drained;
   }
 
   /** Takes a held command out of the line. True: it was held, and is the caller's to complete. */
@@ -170,9 +185,21 @@ export class AnaStates {
     this.changed(this.groups[groupId]);
   }
 
-  private changed(group: AnaGroup): void {
+  /**
+   * A namespace of the group came or went: the log page is different. Hosts hear of it by the event of the namespace, and
+   * shall not by this page's as well (base figure 149).
+   */
+  memberCameOrWent(groupId: number): void {
+    this.count(this.groups[groupId]);
+  }
+
+  private count(group: AnaGroup): void {
     group.changeCount += 1;
     this.changeCount += 1;
+  }
+
+  private changed(group: AnaGroup): void {
+    this.count(group);
     for (const listener of this.listeners) listener(group.id);
   }
 }
@@ -187,4 +214,12 @@ function releaseHeld(group: AnaGroup): void {
     if (request.queue.closed) request.queue.discard(request);
     else request.execute(request);
   }
+}
+
+/** Commands that wait for orphaned writes must not wait on when the group serves no more: another path may have them. */
+function releaseWaiting(group: AnaGroup): void {
+  if (group.namespacesWaiting.size === 0) return;
+  const namespaces = [...group.namespacesWaiting];
+  group.namespacesWaiting.clear();
+  for (const namespace of namespaces) namespace.retryWaiting();
 }

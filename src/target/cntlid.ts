@@ -1,9 +1,14 @@
-/** Controller ids of one gateway: a range that no other gateway of the group uses (ha-design section 4). */
+/**
+ * Controller ids of one gateway: a range that no other gateway of the group uses (ha-design section 4). An id is unique
+ * within its NVM subsystem, so each subsystem has the whole range to itself, and so has discovery: hosts that look
+ * around take nothing from those that do I/O.
+ */
 export class CntlidAllocator {
   readonly first: number;
   readonly last: number;
   private next: number;
-  private readonly used = new Set<number>();
+  /** Ids in use, by subsystem. */
+  private readonly used = new Map<object | null, Set<number>>();
 
   /**
    * `start` is where this run of the process begins in the range, so that ids of a frozen predecessor do not come back
@@ -18,18 +23,29 @@ export class CntlidAllocator {
     this.next = start;
   }
 
-  /** The next free id in turn, or null when all are in use. */
-  take(): number | null {
+  /** The next id in turn that `subsystem` (null: discovery) has free, or null when it uses all of them. */
+  take(subsystem: object | null = null): number | null {
+    let used = this.used.get(subsystem);
+    if (used === undefined) {
+      used = new Set();
+      this.used.set(subsystem, used);
+    }
     const total = this.last - this.first + 1;
-    if (this.used.size >= total) return null;
-    while (this.used.has(this.next)) this.next = this.next === this.last ? this.first : this.next + 1;
+    if (used.size >= total) return null;
+    while (used.has(this.next)) this.next = this.after(this.next);
     const id = this.next;
-    this.used.add(id);
-    this.next = id === this.last ? this.first : id + 1;
+    used.add(id);
+    this.next = this.after(id);
     return id;
   }
 
-  release(id: number): void {
-    this.used.delete(id);
+  release(id: number, subsystem: object | null = null): void {
+    const used = this.used.get(subsystem);
+    used?.delete(id);
+    if (used?.size === 0) this.used.delete(subsystem);
+  }
+
+  private after(id: number): number {
+    return id === this.last ? this.first : id + 1;
   }
 }

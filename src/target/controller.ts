@@ -14,15 +14,19 @@ import type { Subsystem } from './subsystem.ts';
 const CC_EN = 0x1;
 const CSTS_RDY = 0x1;
 const CSTS_CFS = 0x2;
+const CSTS_SHUTDOWN = 0xc;
 const CSTS_SHUTDOWN_COMPLETE = 0x8;
 /** I/O queue entry sizes that CC must name: 64-byte SQE, 16-byte CQE. */
 const IOSQES = 6;
 const IOCQES = 4;
 /**
- * Linux closes its I/O connections first when it disconnects or resets, and only then says so on the admin queue. A
- * controller that lost an I/O connection and hears nothing for this long has lost its host.
+ * Linux closes its I/O connections first when it disconnects or resets, and only then says so on the admin queue; SPDK
+ * closes one whenever a thread of it needs no queue any more. A controller that lost an I/O connection and hears nothing
+ * for this long has lost its host, unless a keep-alive clock will tell.
  */
 const FAREWELL_MS = 2000;
+/** KAS of Identify Controller, in milliseconds. */
+const KEEP_ALIVE_GRANULARITY_MS = 100;
 /** Log at most this many nsids one by one; more are reported as "many" (FFFFFFFFh). */
 const CHANGED_NAMESPACES_MAX = 1024;
 
@@ -85,7 +89,7 @@ export class Controller {
     this.port = options.port;
     this.events = new AsyncEvents(options.maxAsyncEventRequests);
     this.ioQueuesGranted = maxIoQueues;
-    this.katoMs = options.katoMs;
+    this.katoMs = roundUpKato(options.katoMs);
     this.clock = options.clock;
     this.timers = options.timers;
     this.log = options.log;
@@ -104,6 +108,11 @@ export class Controller {
     return (this.csts & (CSTS_RDY | CSTS_CFS)) === CSTS_RDY;
   }
 
+  /** The host said goodbye: it does not keep the association alive, and its connections may go in any order. */
+  private get isShutDown(): boolean {
+    return (this.csts & CSTS_SHUTDOWN) !== 0;
+  }
+
   // ---- properties ----
 
   /** Property Set CC. False when the value asks for what this controller cannot do. */
@@ -117,7 +126,7 @@ export class Controller {
       const iosqes = (value >>> 16) & 0xf;
       const iocqes = (value >>> 20) & 0xf;
       const sizesWrong = !this.isDiscovery && (iosqes !== IOSQES || iocqes !== IOCQES);
-      if (mps !== 0 || ams !== 0 || (css !== 0 && css !== 6 && css !== 7) || sizesWrong) return this.fatal();
+      if (mps !== 0 || ams !== 0 || (css !== 0 && css !== 6) || sizesWrong) return this.fatal(value);
       this.cc = value;
       this.csts = CSTS_RDY;
     } else if (!enable && was) {
@@ -128,16 +137,17 @@ export class Controller {
     const shn = (value >>> 14) & 0x3;
     if (shn !== 0 || !enable) this.cancelFarewell();
     if (shn !== 0) {
-      this.csts = (this.csts & ~0xc) | CSTS_SHUTDOWN_COMPLETE;
-      // a host that said goodbye is not expected to keep the association alive
-      this.katoMs = 0;
+      this.csts = (this.csts & ~CSTS_SHUTDOWN) | CSTS_SHUTDOWN_COMPLETE;
+      this.restartKeepAlive();
+    } else if (this.keepAliveTimer === null) {
       this.restartKeepAlive();
     }
     return true;
   }
 
   /** Controller Fatal Status: nothing but properties is served until the host resets it. */
-  private fatal(): boolean {
+  private fatal(value: number): boolean {
+    this.cc = value;
     this.csts = CSTS_CFS;
     this.log.warn(
       { cntlid: this.cntlid, hostNqn: this.host.hostNqn },
@@ -164,11 +174,16 @@ export class Controller {
 
   // ---- keep alive ----
 
-  /** Starts the keep-alive clock anew, for instance with a new timeout. */
-  restartKeepAlive(): void {
+  /** Sets KATO, milliseconds, 0 = none; rounded up to what KAS promises. */
+  setKeepAlive(katoMs: number): void {
+    this.katoMs = roundUpKato(katoMs);
+    this.restartKeepAlive();
+  }
+
+  private restartKeepAlive(): void {
     this.keepAliveTimer?.cancel();
     this.keepAliveTimer = null;
-    if (this.katoMs > 0 && this.ended === null) this.armKeepAlive();
+    if (this.katoMs > 0 && this.ended === null && !this.isShutDown) this.armKeepAlive();
   }
 
   private armKeepAlive(): void {
@@ -201,7 +216,7 @@ export class Controller {
     if (this.queues.get(queue.qid) !== queue) return;
     this.queues.delete(queue.qid);
     if (queue.qid === 0) this.end('admin queue connection closed');
-    else if (this.farewellTimer === null && this.enabled) {
+    else if (this.farewellTimer === null && this.enabled && this.katoMs === 0 && !this.isShutDown) {
       const reason = `I/O queue ${queue.qid} connection closed`;
       this.farewellTimer = this.timers.after(FAREWELL_MS, () => this.end(reason));
     }
@@ -229,4 +244,8 @@ export class Controller {
     for (const queue of queues) queue.transport.close(reason);
     this.onEnd(this, reason);
   }
+}
+
+function roundUpKato(katoMs: number): number {
+  return Math.min(Math.ceil(katoMs / KEEP_ALIVE_GRANULARITY_MS) * KEEP_ALIVE_GRANULARITY_MS, 0xffff_ffff);
 }

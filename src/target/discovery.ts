@@ -24,7 +24,7 @@ export function discoveryLogFor(target: Target, controller: Controller): Discove
           ? AddressFamily.ipv6
           : AddressFamily.ipv4,
         subtype: SubsystemType.nvm,
-        treq: TransportRequirements.secureNotRequired | TransportRequirements.sqFlowControlDisable,
+        treq: TransportRequirements.secureNotSpecified | TransportRequirements.sqFlowControlDisable,
         portid: port.portId,
         cntlid: DYNAMIC_CNTLID,
         asqsz: target.settings.maxAdminQueueDepth,

@@ -7,7 +7,7 @@ import { DNR, Status } from '../wire/status.ts';
 import { planAdmin } from './admin/plan.ts';
 import { planFabrics } from './fabrics/plan.ts';
 import { failPartner } from './io/fused.ts';
-import { planIo } from './io/plan.ts';
+import { isTurnedAway, planIo } from './io/plan.ts';
 import type { Request } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -32,4 +32,14 @@ export function plan(target: Target, request: Request): number {
 export function failData(request: Request, status: number): void {
   failPartner(request);
   request.complete(status);
+}
+
+/** Answers those of `waiting`, commands that wait for a data buffer, whose group does not serve any more; they leave the list. */
+export function turnAwayWaiting(waiting: Request[]): void {
+  for (let i = waiting.length - 1; i >= 0; i--) {
+    const request = waiting[i];
+    if (!isTurnedAway(request)) continue;
+    waiting.splice(i, 1);
+    request.complete(Status.asymmetricAccessInaccessible);
+  }
 }

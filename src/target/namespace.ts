@@ -42,7 +42,8 @@ export class Namespace {
   readonly blockSize: 512 | 4096;
   readonly blockShift: number;
   readonly readOnly: boolean;
-  readonly device: BlockDevice;
+  /** Where the bytes are; replaced when a stand-in becomes the real one. */
+  device: BlockDevice;
   readonly stats = new NamespaceStats();
   anaGroupId: number;
   sizeBytes: number;
@@ -86,11 +87,27 @@ export class Namespace {
     return false;
   }
 
+  /** The connection of a command is gone: it must not be kept here as long as a backend that stands still keeps the orphans. */
+  stopWaiting(request: Request): void {
+    const at = this.waiting.indexOf(request);
+    if (at < 0) return;
+    this.waiting.splice(at, 1);
+    if (this.waiting.length === 0)
+      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
+  }
+
   /** An orphaned write has ended. */
   orphanEnded(orphan: Request): void {
-    if (!this.orphans.delete(orphan) || this.waiting.length === 0) return;
+    if (this.orphans.delete(orphan)) this.retryWaiting();
+  }
+
+  /** Commands that wait for orphaned writes pass the gate again: one of those has ended, or the ANA group stopped serving. */
+  retryWaiting(): void {
+    if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = [];
+    for (const request of waiting)
+      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
     for (const request of waiting) {
       if (request.queue.closed) request.queue.discard(request);
       else request.execute(request);

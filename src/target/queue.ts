@@ -153,11 +153,18 @@ export class Queue {
     this.closed = true;
     for (const request of this.table) {
       if (request.state !== 'active') continue;
-      if (!request.executing) this.transport.dropBuffer(request);
-      else if (request.mutates) request.namespace?.orphans.add(request);
+      if (!request.executing) {
+        this.transport.dropBuffer(request);
+        request.namespace?.stopWaiting(request);
+      } else if (request.mutates) request.namespace?.orphans.add(request);
     }
     this.fusedFirst = null;
     this.controller?.queueClosed(this);
+  }
+
+  /** The backend still works on commands whose group serves no more: the host must hear of that for its other ones. */
+  stuckInClosedGroup(): boolean {
+    return this.table.some((request) => request.executing && request.group?.turnsAway === true);
   }
 
   /** An R2T is out that the host has not answered in full. */

@@ -174,6 +174,19 @@ export class Request implements BlockCompletion {
     }
   }
 
+  /** SLBA as the command has it, also when it was refused for it; 0 for commands without one. */
+  private get firstLba(): number {
+    switch (this.opcode) {
+      case IoOpcode.read:
+      case IoOpcode.write:
+      case IoOpcode.compare:
+      case IoOpcode.writeZeroes:
+        return Math.min(this.cdw11 * 0x1_0000_0000 + this.cdw10, Number.MAX_SAFE_INTEGER);
+      default:
+        return 0;
+    }
+  }
+
   private accountFailure(): void {
     const type = this.status & SCT_MASK;
     if (type === SCT_PATH) return;
@@ -182,7 +195,7 @@ export class Request implements BlockCompletion {
       sqid: queue.qid,
       cid: this.cid,
       status: this.status,
-      lba: namespace === null ? 0 : Math.floor(this.offset / namespace.blockSize),
+      lba: namespace === null ? 0 : this.firstLba,
       nsid: namespace === null ? 0 : this.nsid,
     });
     if (namespace === null) return;

@@ -68,7 +68,7 @@ export class Subsystem {
     if (config.nsid < this.highestNsid) this.sortNamespaces();
     else this.highestNsid = config.nsid;
     this.announce(config.nsid);
-    this.groupMembersChanged(config.anaGroupId);
+    for (const ana of this.anaTables()) ana.memberCameOrWent(config.anaGroupId);
     return namespace;
   }
 
@@ -79,7 +79,8 @@ export class Subsystem {
     namespace.removed = true;
     this.namespaces.delete(nsid);
     this.announce(nsid);
-    this.groupMembersChanged(namespace.anaGroupId);
+    for (const ana of this.anaTables()) ana.memberCameOrWent(namespace.anaGroupId);
+    namespace.retryWaiting();
     return namespace;
   }
 
@@ -98,8 +99,11 @@ export class Subsystem {
     const old = namespace.anaGroupId;
     namespace.anaGroupId = groupId;
     this.announce(nsid);
-    this.groupMembersChanged(old);
-    this.groupMembersChanged(groupId);
+    for (const ana of this.anaTables()) {
+      ana.membersChanged(old);
+      ana.membersChanged(groupId);
+    }
+    namespace.retryWaiting();
   }
 
   /** Ends every controller. */
@@ -111,10 +115,11 @@ export class Subsystem {
     for (const controller of this.controllers) controller.namespaceChanged(nsid);
   }
 
-  private groupMembersChanged(groupId: number): void {
+  /** The ANA states that hosts of this subsystem see. */
+  private anaTables(): Set<AnaStates> {
     const tables = new Set<AnaStates>();
     for (const controller of this.controllers) tables.add(controller.port.ana);
-    for (const ana of tables) ana.membersChanged(groupId);
+    return tables;
   }
 
   private sortNamespaces(): void {

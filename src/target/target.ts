@@ -54,6 +54,12 @@ export interface TargetOptions {
   settings?: Partial<TargetSettings>;
 }
 
+/** Names kept of hosts whose keep-alive ran out: any host may come under names without end, and the oldest are forgotten. */
+const KEEP_ALIVE_TIMEOUTS_KEPT = 2048;
+
+/** A host that looks around without a keep-alive timeout is let go after this silence, as other targets do it. */
+const DISCOVERY_ACTIVITY_MS = 120_000;
+
 /** Why controllers ended, counted since start. */
 export type EndReasons = Map<string, number>;
 
@@ -130,7 +136,7 @@ export class Target {
     host: ControllerHost,
     katoMs: number,
   ): Controller | null {
-    const cntlid = port.cntlids.take();
+    const cntlid = port.cntlids.take(subsystem);
     if (cntlid === null) return null;
     const controller = new Controller(
       {
@@ -138,7 +144,7 @@ export class Target {
         host,
         subsystem,
         port,
-        katoMs,
+        katoMs: subsystem === null && katoMs === 0 ? DISCOVERY_ACTIVITY_MS : katoMs,
         maxAsyncEventRequests: this.settings.maxAsyncEventRequests,
         clock: this.clock,
         timers: this.timers,
@@ -170,7 +176,7 @@ export class Target {
   }
 
   private controllerEnded(controller: Controller, reason: string): void {
-    controller.port.cntlids.release(controller.cntlid);
+    controller.port.cntlids.release(controller.cntlid, controller.subsystem);
     this.endReasons.set(reason, (this.endReasons.get(reason) ?? 0) + 1);
     const subsystem = controller.subsystem;
     if (subsystem === null) {
@@ -178,7 +184,16 @@ export class Target {
       return;
     }
     subsystem.controllers.delete(controller);
-    const key = `${subsystem.nqn} ${controller.host.hostNqn}`;
-    if (reason === 'keep alive timeout') this.keepAliveTimeouts.add(key);
+    if (reason === 'keep alive timeout') this.rememberTimeout(`${subsystem.nqn} ${controller.host.hostNqn}`);
+  }
+
+  private rememberTimeout(name: string): void {
+    const names = this.keepAliveTimeouts;
+    names.delete(name);
+    names.add(name);
+    for (const oldest of names) {
+      if (names.size <= KEEP_ALIVE_TIMEOUTS_KEPT) return;
+      names.delete(oldest);
+    }
   }
 }

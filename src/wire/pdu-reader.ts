@@ -215,8 +215,8 @@ export class PduReader {
       if (type === PduType.h2cData) return this.headerFault(OFFSET_PLEN, buf, at, available);
       return bare;
     }
-    if (pdo < bare || pdo % this.alignment !== 0) return this.headerFault(OFFSET_PDO, buf, at, available);
     if (this.ddgst && !(flags & PduFlag.ddgst)) return this.headerFault(OFFSET_FLAGS, buf, at, available);
+    if (pdo < bare || pdo % this.alignment !== 0) return this.headerFault(OFFSET_PDO, buf, at, available);
     const trailer = flags & PduFlag.ddgst ? DIGEST_LENGTH : 0;
     const dataLength = plen - pdo - trailer;
     const most = type === PduType.capsuleCmd ? this.maxCapsuleData : this.maxH2cData;

@@ -4,7 +4,7 @@ import { Feature } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { AnaState } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { eventually, within } from './waiting.ts';
 import { EXTERNAL, NS_SMALL, NS4K, NS512, startWorld, type World } from './world.ts';
@@ -14,7 +14,7 @@ describe.skipIf(EXTERNAL)('asymmetric namespace access', () => {
   beforeAll(async () => {
     world = await startWorld();
   });
-  afterAll(() => world.stop());
+  afterAll(() => stopClean(world));
   afterEach(() => {
     for (const path of ['a', 'b'] as const)
       for (let group = 1; group <= 4; group++) control().setAna(path, group, 'optimized');

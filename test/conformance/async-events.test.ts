@@ -4,7 +4,7 @@ import { Feature } from '../initiator/command.ts';
 import { HostController, parseEvent } from '../initiator/controller.ts';
 import { LogId } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { eventually, within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
@@ -12,7 +12,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 const ANA_EVENT = { type: 2, info: 3, lid: LogId.ana };
 const NS_EVENT = { type: 2, info: 0, lid: LogId.changedNamespaces };

@@ -1,7 +1,7 @@
 /** Peers that do not do their part: never read, never answer, half open, too many. Others are served on, memory stays bounded. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { IoOpcode, ioSqe, Sgl, setSgl } from '../initiator/command.ts';
+import { IoOpcode, ioSqe, Sgl, setSgl, sqe } from '../initiator/command.ts';
 import { RawConnection } from '../initiator/connection.ts';
 import { HostController } from '../initiator/controller.ts';
 import { icReq, PduType } from '../initiator/pdu.ts';
@@ -60,6 +60,42 @@ describe.skipIf(EXTERNAL)('peers that do not do their part', () => {
       expect(completion.data.equals(data)).toBe(true);
     }
     await host.shutdown();
+  });
+
+  it('a host that sends a million commands and reads no answer is not read from any more', async () => {
+    await begin();
+    const host = await HostController.connect({ ...world.a, subnqn: world.subnqn });
+    hosts = [host];
+    const queue = host.io[0];
+    const { connection } = queue;
+    let answers = 0;
+    connection.onPdu = () => {
+      answers++;
+    };
+    const capsules: Buffer[] = [];
+    for (let cid = 0; cid < 100; cid++) {
+      const command = sqe({ opcode: IoOpcode.flush, nsid: NS512 });
+      command.writeUInt16LE(cid, 2);
+      capsules.push(queue.capsule(command));
+    }
+    const hundred = Buffer.concat(capsules);
+    const before = liveBytes();
+    connection.pauseReading();
+    // Never more at a time than the queue has entries, as far as the target can see.
+    let rounds = 0;
+    while (rounds < 10_000 && connection.socket.writableLength < MIB && !connection.isOver) {
+      connection.send(hundred);
+      rounds++;
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(rounds, 'hundreds of commands until the target stopped reading').toBeLessThan(10_000);
+    expect(liveBytes() - before).toBeLessThan(16 * MIB);
+    await progress('while a peer reads no answer', 50);
+    connection.resumeReading();
+    await eventually('all answers, or the end', () => answers === rounds * 100 || connection.isOver, 20_000);
+    expect(answers).toBeGreaterThan(10_000);
+    expect(connection.faults).toEqual([]);
   });
 
   it('48 connections that ask for all they may and never read do not starve another host', async () => {

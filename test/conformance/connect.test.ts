@@ -13,7 +13,7 @@ import {
 import { ConnectRefused, DISCOVERY_NQN, freshHost, HostController } from '../initiator/controller.ts';
 import { type Completion, HostQueue } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
@@ -21,7 +21,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 const DATA = 1 << 16;
 
@@ -177,6 +177,15 @@ describe('Connect of an admin queue', () => {
       inCapsule: true,
     });
     expectStatus(completion, Status.dataSglLength, Status.invalidField);
+    await queue.close();
+  });
+
+  it('with solicited data is answered, whatever the answer', async () => {
+    const queue = await HostQueue.open({ ...world.a, qid: 0, depth: 32 });
+    queue.checkSqhd = false;
+    const data = connectData({ ...freshHost(), subnqn: world.subnqn });
+    const completion = await queue.submit(connectSqe(), { data, inCapsule: false }).catch(() => null);
+    if (completion?.status === 0) expect(completion.r2ts).toBe(1);
     await queue.close();
   });
 

@@ -6,7 +6,7 @@ import { crc32c } from '../initiator/crc32c.ts';
 import { buildPdu, Fes, PduType } from '../initiator/pdu.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { within } from './waiting.ts';
 import { NS512, startWorld, type World } from './world.ts';
@@ -15,7 +15,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 it('the digest function is CRC-32C', () => {
   expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);

@@ -4,7 +4,7 @@ import { AdminOpcode, Feature, getLogPageSqe, IoOpcode, sqe } from '../initiator
 import { DISCOVERY_NQN, freshHost, HostController, type HostOptions } from '../initiator/controller.ts';
 import { type DiscoveryLog, LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus } from './expectations.ts';
+import { expectStatus, stopClean } from './expectations.ts';
 import { within } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
 
@@ -12,7 +12,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 async function withDiscovery<T>(
   options: Partial<HostOptions>,

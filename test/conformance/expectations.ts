@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { HostController, type HostOptions } from '../initiator/controller.ts';
 import type { Completion } from '../initiator/queue.ts';
 import { statusName } from '../initiator/status.ts';
+import { eventually } from './waiting.ts';
 import type { World } from './world.ts';
 
 /** Runs `body` with a live controller, then shuts it down and expects that the target broke no rule. */
@@ -26,4 +27,15 @@ export async function withHost<T>(
 export function expectStatus(completion: Completion, ...codes: number[]): void {
   const wanted = codes.map(statusName).join(' or ');
   expect(codes, `got ${statusName(completion.status)}, wanted ${wanted}`).toContain(completion.status);
+}
+
+/** Ends a world; expects that no controller, connection or data buffer is left when every host is gone. */
+export async function stopClean(world: World): Promise<void> {
+  const { control } = world;
+  if (control) {
+    await eventually('every controller to be gone', () => control.controllerCount() === 0);
+    await eventually('every connection to be gone', () => control.connectionCount() === 0);
+    expect(control.borrowedBytes(), 'data buffers still borrowed').toBe(0);
+  }
+  await world.stop();
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminOpcode, Feature, sqe } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { within } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
@@ -11,7 +11,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('Number of Queues', () => {
   it('grants at most what was asked for and at least one of each', async () => {
@@ -184,6 +184,29 @@ describe('Keep Alive', () => {
     }
     await host.shutdown();
   });
+
+  it.each([0x7fffffff, 0x80000000, 0xffffffff])(
+    'a KATO of %i ms does not end the association early',
+    async (kato) => {
+      const host = await HostController.connectAdmin({ ...world.a, subnqn: world.subnqn, kato });
+      host.stopKeepAlive();
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect(host.admin.closed).toBeNull();
+      await host.setCc(0x00460001);
+      host.stopKeepAlive();
+      for (const value of [0xffffffff, kato]) {
+        expectStatus(
+          await host.setFeature(Feature.keepAlive, value),
+          Status.success,
+          Status.keepAliveInvalid,
+        );
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      expect(host.admin.closed).toBeNull();
+      expect((await host.csts()) & 1).toBe(1);
+      await host.drop();
+    },
+  );
 
   it('KATO 0 means for ever', async () => {
     await withHost(world, { kato: 0 }, async (host) => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HostController } from '../initiator/controller.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { within } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
@@ -11,7 +11,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('with flow control', () => {
   it('SQHD follows every command around the ring and SUCCESS is never used', async () => {
@@ -38,6 +38,25 @@ describe('with flow control', () => {
         expect(completion.data.equals(pattern(512, i))).toBe(true);
       });
     });
+  });
+
+  it.skipIf(EXTERNAL)('queues of 1024 entries, all full', async () => {
+    const deep = await startWorld({ settings: { maxIoQueueDepth: 1024 } });
+    await withHost(deep, { ioDepth: 1024, ioQueues: 4 }, async (host) => {
+      expect(Number(host.cap & 0xffffn)).toBe(1023);
+      const device = deep.control!.device(NS512);
+      device.hold();
+      const reads = host.io.flatMap((queue) =>
+        Array.from({ length: 1023 }, (_, i) => host.read(NS512, i, 1, 512, { queue })),
+      );
+      await within(
+        'all to reach the device',
+        until(() => device.heldCount === 4 * 1023),
+      );
+      device.release();
+      for (const completion of await Promise.all(reads)) expectStatus(completion, Status.success);
+    });
+    await stopClean(deep);
   });
 
   it('SQHD is right with the queue full all the time', async () => {

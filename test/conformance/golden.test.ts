@@ -9,6 +9,7 @@ import { crc32c } from '../initiator/crc32c.ts';
 import { PduFlag, PduType } from '../initiator/pdu.ts';
 import type { Pdu } from '../initiator/pdu-parser.ts';
 import { Status, statusName } from '../initiator/status.ts';
+import { stopClean } from './expectations.ts';
 import { startWorld, type World } from './world.ts';
 
 interface Golden {
@@ -23,7 +24,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 /** CC with SHN: the host's farewell, sent after its I/O connections are closed. */
 function isShutdown(pdu: Buffer): boolean {

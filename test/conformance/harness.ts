@@ -187,7 +187,10 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
   const ana: Record<PathName, AnaStates> = { a: new AnaStates(128), b: new AnaStates(128) };
   for (const states of Object.values(ana))
     for (let group = 1; group <= 4; group++) states.set(group, AnaState.optimized);
-  const cntlids = { a: new CntlidAllocator(1, 2040), b: new CntlidAllocator(2041, 4080) };
+  const cntlids = {
+    a: new CntlidAllocator(...(options.cntlids ?? ([1, 2040] as const))),
+    b: new CntlidAllocator(2041, 4080),
+  };
 
   const listeners: TcpListener[] = [];
   async function listen(path: PathName, portId: number, discoveryOnly: boolean): Promise<Endpoint> {

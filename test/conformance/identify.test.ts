@@ -9,14 +9,14 @@ import {
   parseNamespaceList,
 } from '../initiator/identify-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { EXTERNAL, NS_READ_ONLY, NS4K, NS512, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('Identify Controller', () => {
   it('names the controller and the subsystem', async () => {
@@ -111,6 +111,13 @@ describe('Identify Controller', () => {
     expect(host.id.cntlid).toBe(host.cntlid);
     expect(host.violations).toEqual([]);
     await host.drop();
+  });
+});
+
+it('MAXH2CDATA is at least the transfer limit: old kernels do not look at it', async () => {
+  await withHost(world, {}, async (host) => {
+    const limit = host.id.mdts === 0 ? 1024 * 1024 : 4096 * 2 ** host.id.mdts;
+    for (const queue of [host.admin, host.io[0]]) expect(queue.ic.maxH2cData).toBeGreaterThanOrEqual(limit);
   });
 });
 

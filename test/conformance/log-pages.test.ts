@@ -4,7 +4,7 @@ import { getLogPageSqe, IoOpcode, ioSqe } from '../initiator/command.ts';
 import { DISCOVERY_NQN, HostController } from '../initiator/controller.ts';
 import { LogId, parseAnaLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
 
@@ -12,7 +12,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 const LENGTHS: readonly [string, number, number][] = [
   ['error information', LogId.error, 64],

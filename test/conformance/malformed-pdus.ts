@@ -306,6 +306,17 @@ export const BAD_R2T_ANSWERS: readonly BadAnswer[] = [
     pdus: (r, d) => [answer(r.cccid, r.ttag, 0, Buffer.concat([d, d.subarray(0, 512)]), true)],
   },
   {
+    name: 'data past the end, without LAST',
+    pdus: (r, d) => [answer(r.cccid, r.ttag, 0, Buffer.concat([d, d, d, d]), false)],
+  },
+  {
+    name: 'a second piece past the end, without LAST',
+    pdus: (r, d) => [
+      answer(r.cccid, r.ttag, 0, d.subarray(0, 4096), false),
+      answer(r.cccid, r.ttag, 4096, Buffer.concat([d, d]), false),
+    ],
+  },
+  {
     name: 'an offset near 2^32',
     pdus: (r, d) => [answer(r.cccid, r.ttag, 0xfffffe00, d.subarray(0, 512), true)],
   },

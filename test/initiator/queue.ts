@@ -81,6 +81,7 @@ interface Pending {
   received: number;
   dataPdus: number;
   r2ts: number;
+  r2tsOpen: number;
   solicited: number;
   sawLast: boolean;
   resolve: (completion: Completion) => void;
@@ -222,6 +223,7 @@ export class HostQueue {
         received: 0,
         dataPdus: 0,
         r2ts: 0,
+        r2tsOpen: 0,
         solicited: 0,
         sawLast: false,
         resolve,
@@ -398,6 +400,8 @@ export class HostQueue {
       return;
     }
     pending.r2ts++;
+    if (++pending.r2tsOpen > (this.options.maxR2t ?? 0) + 1)
+      this.#violation(`${pending.r2tsOpen} R2Ts open, over MAXR2T`);
     if (r2t.length === 0) this.#violation('R2T of no length');
     if (r2t.offset !== pending.solicited)
       this.#violation(`R2T at ${r2t.offset}, expected ${pending.solicited}`);
@@ -415,6 +419,7 @@ export class HostQueue {
   #answerR2t(pending: Pending, r2t: R2t): void {
     const piece = Math.min(this.ic.maxH2cData, this.options.maxH2cData ?? this.ic.maxH2cData);
     const end = r2t.offset + r2t.length;
+    pending.r2tsOpen--;
     this.connection.socket.cork();
     for (let at = r2t.offset; at < end; at += piece) {
       const to = Math.min(end, at + piece);

@@ -1,7 +1,7 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../../src/base/histogram.ts';
 import type { Log } from '../../src/base/log.ts';
@@ -197,41 +197,44 @@ describe('the metrics page', () => {
 });
 
 describe('a scrape of 4096 namespaces', () => {
-  /** Fetches from another thread, so that only the server's work is measured in this one. */
+  /** Fetches from another process, so that only the server's work is measured in this one. */
   function scrapeElsewhere(url: string): Promise<string> {
-    const worker = new Worker(
-      `const { parentPort, workerData } = require('node:worker_threads');
-       fetch(workerData).then((response) => response.text()).then((text) => parentPort.postMessage(text));`,
-      { eval: true, workerData: `${url}/metrics` },
-    );
-    return new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+    const script = `fetch('${url}/metrics').then((answer) => answer.text()).then((text) => process.stdout.write(text))`;
+    return new Promise((resolve, reject) => {
+      execFile(process.execPath, ['-e', script], { maxBuffer: 64 * 1024 * 1024 }, (error, stdout) =>
+        error === null ? resolve(stdout) : reject(error),
+      );
+    });
   }
 
-  /** Longest time between two turns of the event loop until `work` is done, milliseconds. */
-  async function longestGap<T>(work: Promise<T>): Promise<{ gapMs: number; result: T }> {
-    let gapMs = 0;
+  /**
+   * Most CPU time that passed between two turns of the event loop until `work` is done, milliseconds. Not wall time: what
+   * other processes take from this machine is no stall of ours.
+   */
+  async function longestTurn<T>(work: Promise<T>): Promise<{ turnMs: number; result: T }> {
+    let turnMs = 0;
     let running = true;
-    let before = performance.now();
+    let before = process.cpuUsage();
     const turn = (): void => {
-      const now = performance.now();
-      gapMs = Math.max(gapMs, now - before);
-      before = now;
+      const spent = process.cpuUsage(before);
+      turnMs = Math.max(turnMs, (spent.user + spent.system) / 1000);
+      before = process.cpuUsage();
       if (running) setImmediate(turn);
     };
     setImmediate(turn);
     const result = await work;
     running = false;
-    return { gapMs, result };
+    return { turnMs, result };
   }
 
   it('never holds the event loop for 10 ms', async () => {
     const url = await start(sampleSource({}, 4096));
     let best = Number.POSITIVE_INFINITY;
     let text = '';
-    // A stall of ours is in every scrape; a pause that the machine makes is not. So the best of a few counts.
+    // A stall of ours is in every scrape; a collection of garbage is not. So the best of a few counts.
     for (let attempt = 0; attempt < 5 && best >= 5; attempt++) {
-      const { gapMs, result } = await longestGap(scrapeElsewhere(url));
-      best = Math.min(best, gapMs);
+      const { turnMs, result } = await longestTurn(scrapeElsewhere(url));
+      best = Math.min(best, turnMs);
       text = result;
     }
     const page = parseExposition(text);

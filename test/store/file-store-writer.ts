@@ -10,10 +10,10 @@ let { version } = await store.load();
 for (;;) {
   // Written synchronously, so that the parent has every line that was written before the kill.
   writeSync(1, `begin ${version + 1}\n`);
-  const value = `${version + 1}`.padEnd(200, '.');
+  const value = `${version + 1}`.padEnd(50, '.');
   version = await store.commit(
     version,
-    Array.from({ length: 50 }, (_, i) => ({ key: `record_${i}`, value })),
+    Array.from({ length: 300 }, (_, i) => ({ key: `record_${i}`, value })),
   );
   writeSync(1, `done ${version}\n`);
 }

@@ -1,6 +1,7 @@
 /** Abort: ends a command that waits (an AER, or one held by a drain); what the backend has cannot be called back. */
 import { Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
+import { failPartner } from '../io/fused.ts';
 import type { Request } from '../request.ts';
 
 /** DW0 bit 0 of the completion: the command was not aborted. */
@@ -14,7 +15,9 @@ export function executeAbort(controller: Controller, request: Request): void {
     victim !== null &&
     victim !== request &&
     (controller.events.remove(victim) || controller.port.ana.unhold(victim));
-  if (waiting) victim.complete(Status.abortRequested);
-  else request.dw0 = NOT_ABORTED;
+  if (waiting) {
+    failPartner(victim);
+    victim.complete(Status.abortRequested);
+  } else request.dw0 = NOT_ABORTED;
   request.complete(Status.success);
 }

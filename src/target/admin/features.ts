@@ -96,8 +96,7 @@ export function executeSetFeatures(target: Target, controller: Controller, reque
       controller.events.configure(value);
       return;
     case Feature.keepAliveTimer:
-      controller.katoMs = value;
-      controller.restartKeepAlive();
+      controller.setKeepAlive(value);
       request.complete(Status.success);
       return;
     case Feature.hostIdentifier:

@@ -1,7 +1,7 @@
 /** Get Log Page: which page, which part of it, and what reading it clears (NVMe Base 2.0 section 5.16). */
 
-import { encodeAnaLog } from '../../wire/ana-log.ts';
-import { discoveryLogBytes, encodeDiscoveryLog } from '../../wire/discovery-log.ts';
+import { anaLogMaxBytes, encodeAnaLog } from '../../wire/ana-log.ts';
+import { encodeDiscoveryLog } from '../../wire/discovery-log.ts';
 import {
   Effects,
   encodeChangedNamespaceList,
@@ -27,6 +27,8 @@ import { CHANGEABLE_FEATURE_IDS, FEATURE_IDS } from './features.ts';
 const MI_EFFECTS = 0x13;
 const MI_EFFECTS_BYTES = 4096;
 const BROADCAST_NSID = 0xffff_ffff;
+/** No discovery log comes near this size. */
+const DISCOVERY_OFFSET_MAX = 64 * 1024 * 1024;
 /** CDW10. */
 const RAE = 0x8000;
 const RGO = 0x1;
@@ -82,9 +84,9 @@ function readDiscovery(
   offset: number,
 ): number {
   if (lid !== LogPageId.discovery) return Status.invalidLogPage;
-  const log = discoveryLogFor(target, controller);
-  if (offset > discoveryLogBytes(log)) return Status.invalidField;
-  encodeDiscoveryLog(log, offset, request.data);
+  // the log may have become shorter since the host read its header: what is past the end is zero, GENCTR tells why
+  if (offset > DISCOVERY_OFFSET_MAX) return Status.invalidField;
+  encodeDiscoveryLog(discoveryLogFor(target, controller), offset, request.data);
   return 0;
 }
 
@@ -97,8 +99,13 @@ function readPage(
 ): number {
   const page = buildPage(target, controller, request, lid);
   if (typeof page === 'number') return page;
-  if (offset > page.length) return Status.invalidField;
-  const copied = page.copy(request.data, 0, offset);
+  // nvme-cli 2.3 reads the ANA log up to the largest size that Identify lets it expect
+  const size =
+    lid === LogPageId.ana
+      ? anaLogMaxBytes(controller.port.ana.maxGroups, target.settings.maxNamespaces)
+      : page.length;
+  if (offset > size) return Status.invalidField;
+  const copied = offset < page.length ? page.copy(request.data, 0, offset) : 0;
   request.data.fill(0, copied);
   return 0;
 }

@@ -95,7 +95,7 @@ function identify(
       return ofNamespace(target, controller, request, (namespace) =>
         encodeIndependentNamespace(
           {
-            nsfeat: NSFEAT_OPTPERF,
+            // its NSFEAT is another one than CNS 00h's: bit 4 would say rotational media
             nmic: NMIC_SHARED,
             anagrpid: namespace.anaGroupId,
             nsattr: namespace.readOnly ? NSATTR_WRITE_PROTECTED : 0,

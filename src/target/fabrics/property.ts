@@ -7,6 +7,7 @@ const CAP = 0x00;
 const VS = 0x08;
 const CC = 0x14;
 const CSTS = 0x1c;
+const CRTO = 0x68;
 
 /** NVMe 2.0.0. */
 export const VERSION = 0x0002_0000;
@@ -28,9 +29,10 @@ export function executePropertyGet(target: Target, request: Request): void {
   }
   switch (offset) {
     case CAP:
-      // MQES, CQR; then TO in the low half. CSS: NVM command set (bit 37) and I/O command sets (bit 43) in the high half
+      // MQES, CQR; then TO in the low half. CSS: NVM command set (bit 37) and I/O command sets (bit 43),
+      // CRMS: ready with media (bit 59) in the high half
       request.dw0 = ((target.settings.maxIoQueueDepth - 1) | (1 << 16) | (TIMEOUT_UNITS << 24)) >>> 0;
-      request.dw1 = (1 << (37 - 32)) | (1 << (43 - 32));
+      request.dw1 = (1 << (37 - 32)) | (1 << (43 - 32)) | (1 << (59 - 32));
       break;
     case VS:
       request.dw0 = VERSION;
@@ -40,6 +42,10 @@ export function executePropertyGet(target: Target, request: Request): void {
       break;
     case CSTS:
       request.dw0 = controller.csts;
+      break;
+    case CRTO:
+      // CRWMT: as long as CAP.TO
+      request.dw0 = TIMEOUT_UNITS;
       break;
     default:
       request.complete(Status.invalidField | DNR);

@@ -8,13 +8,19 @@ import { enter } from './read-write.ts';
 export const DSM_RANGE_BYTES = 16;
 export const DSM_MAX_RANGES = 256;
 
+/** Bytes of the ranges that the command has (NR is 0's based); what follows them in its data means nothing. */
+export function rangeListBytes(request: Request): number {
+  return ((request.cdw10 & 0xff) + 1) * DSM_RANGE_BYTES;
+}
+
 export function executeDatasetManagement(request: Request): void {
   const namespace = request.namespace!;
   const data = request.data;
   // all ranges are checked before the first byte changes
   let first = Number.MAX_SAFE_INTEGER;
   let end = 0;
-  for (let at = 0; at < data.length; at += DSM_RANGE_BYTES) {
+  const listEnd = rangeListBytes(request);
+  for (let at = 0; at < listEnd; at += DSM_RANGE_BYTES) {
     const blocks = data.readUInt32LE(at + 4);
     const slba = data.readUInt32LE(at + 8) + data.readUInt32LE(at + 12) * 0x1_0000_0000;
     if (slba + blocks > namespace.blocks) {
@@ -45,7 +51,7 @@ function nextRange(request: Request, outcome: BlockStatus): void {
   const data = request.data;
   const namespace = request.namespace!;
   const at = request.step * DSM_RANGE_BYTES;
-  if (at >= data.length || request.queue.closed) {
+  if (at >= rangeListBytes(request) || request.queue.closed) {
     request.complete(Status.success);
     return;
   }

@@ -128,7 +128,11 @@ function halfReady(request: Request): void {
 function executePair(write: Request): void {
   const compare = write.partner!;
   if (!enter(write)) {
-    if (write.state !== 'active') compare.complete(write.status); // turned away: both halves hear why
+    // turned away: both halves hear why. No partner: a hold that went over its limit ran this command again, inside enter
+    if (write.state !== 'active' && write.partner !== null) {
+      write.partner = null;
+      compare.complete(write.status);
+    }
     return;
   }
   compare.executing = true;

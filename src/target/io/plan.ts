@@ -8,7 +8,12 @@ import type { Controller } from '../controller.ts';
 import type { Namespace } from '../namespace.ts';
 import { type Request, Transfer } from '../request.ts';
 import type { Target } from '../target.ts';
-import { DSM_MAX_RANGES, DSM_RANGE_BYTES, executeDatasetManagement } from './dataset-management.ts';
+import {
+  DSM_MAX_RANGES,
+  DSM_RANGE_BYTES,
+  executeDatasetManagement,
+  rangeListBytes,
+} from './dataset-management.ts';
 import { FUSE_MASK, planFused } from './fused.ts';
 import { executeCompare, executeFlush, executeRead, executeWrite, executeWriteZeroes } from './read-write.ts';
 
@@ -19,7 +24,17 @@ export function planIo(target: Target, controller: Controller, request: Request)
   if (queue.fusedFirst !== null || queue.fusedFailed || (request.flags & FUSE_MASK) !== 0) {
     return planFused(target, controller, request);
   }
-  return planPlain(target, controller, request);
+  const status = planPlain(target, controller, request);
+  if (status !== 0) return status;
+  // known before its data moves: it must not wait for a buffer behind the I/O of a backend that stands still
+  return isTurnedAway(request) ? Status.asymmetricAccessInaccessible : 0;
+}
+
+/** The group of the command's namespace does not serve. A half of a fused pair is asked later, together with the other. */
+export function isTurnedAway(request: Request): boolean {
+  const namespace = request.namespace;
+  if (namespace === null || (request.flags & FUSE_MASK) !== 0) return false;
+  return request.queue.port.ana.groups[namespace.anaGroupId].turnsAway;
 }
 
 /** A command that is not half of a fused pair, or one half looked at by itself. */
@@ -93,12 +108,14 @@ function planRange(request: Request, namespace: Namespace): number {
 }
 
 function planDatasetManagement(request: Request, namespace: Namespace): number {
-  const ranges = (request.cdw10 & 0xff) + 1;
-  if (ranges > DSM_MAX_RANGES) return Status.invalidField | DNR;
   const deallocate = (request.cdw11 & DSM_ATTRIBUTE_DEALLOCATE) !== 0;
   if (deallocate && namespace.readOnly) return Status.namespaceWriteProtected | DNR;
   request.transfer = Transfer.toController;
-  request.dataLength = ranges * DSM_RANGE_BYTES;
+  // Linux always sends room for 256 ranges, however many there are
+  request.dataLength = Math.max(
+    rangeListBytes(request),
+    Math.min(request.sglLength, DSM_MAX_RANGES * DSM_RANGE_BYTES),
+  );
   request.mutates = deallocate;
   // the extent is known only from the data: until then it counts as the whole namespace
   request.offset = 0;

@@ -1,4 +1,5 @@
 /** Read, Write, Flush, Compare, Write Zeroes: through the ANA gate to the block device (NVM Command Set 1.0 section 3.2). */
+import { Status } from '../../wire/status.ts';
 import type { Request } from '../request.ts';
 
 /** FUA: CDW12 bit 30. */
@@ -10,8 +11,17 @@ const FUA = 0x4000_0000;
  */
 export function enter(request: Request): boolean {
   const namespace = request.namespace!;
-  if (namespace.orphans.size > 0 && namespace.mustWait(request)) return false;
+  if (namespace.removed) {
+    // it went while the command waited for its data, for a drain or for an orphaned write
+    request.refuse(Status.invalidNamespaceOrFormat);
+    return false;
+  }
   const group = request.queue.port.ana.groups[namespace.anaGroupId];
+  // a group that does not serve says so at once, whatever the command would have to wait for
+  if (group.open && namespace.orphans.size > 0 && namespace.mustWait(request)) {
+    group.namespacesWaiting.add(namespace);
+    return false;
+  }
   if (!group.admit(request)) return false;
   request.executing = true;
   return true;

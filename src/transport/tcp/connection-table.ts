@@ -56,7 +56,7 @@ export class ConnectionTable {
       let waiting = false;
       for (const connection of [...this.connections]) {
         if (connection.closeIfStalled(STALL_MS)) this.countMissed('stalled');
-        waiting ||= connection.waitsForPool;
+        waiting ||= connection.admission.waitsForPool;
       }
       if (waiting) this.watchStalls();
     });

@@ -37,16 +37,10 @@ import {
 } from '../../wire/pdu.ts';
 import { PduReader, type PduSink } from '../../wire/pdu-reader.ts';
 import { DNR, Status } from '../../wire/status.ts';
+import { Admission, type AdmissionOwner } from './admission.ts';
 import { Output } from './output.ts';
 import { checkSgl } from './sgl.ts';
 
-/**
- * Data bytes that one connection may hold in buffers before its further commands wait: a share of what is free, so that
- * a few hosts that do not read or do not send cannot take everything.
- */
-const CONNECTION_DATA_MOST = 8 * 1024 * 1024;
-const CONNECTION_DATA_LEAST = 1024 * 1024;
-const FREE_SHARE = 8;
 /** A peer that leaves more than this unread is not read from until it has caught up. */
 const BACKLOG_HIGH_BYTES = 1024 * 1024;
 const BACKLOG_LOW_BYTES = 256 * 1024;
@@ -74,7 +68,7 @@ export interface ConnectionOwner {
 /** opening: before ICReq. ready: commands flow. ending: nothing more is read, what was sent may still leave. closed: gone. */
 export type ConnectionState = 'opening' | 'ready' | 'ending' | 'closed';
 
-export class TcpConnection implements PduSink, QueueTransport {
+export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
   readonly queue: Queue;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -88,6 +82,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   private readonly socket: Socket;
   private readonly reader: PduReader;
   private readonly output: Output;
+  readonly admission: Admission;
   private deadline: Timer;
   /** When bytes moved last, in either direction. */
   private turnMs = 0;
@@ -99,13 +94,6 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** Answers gathered for the next flush. */
   private answers: Request[] = [];
   private anythingToSend = false;
-  /** Commands that wait for a data buffer, in order. */
-  private readonly waiting: Request[] = [];
-  /** In the pool's line. */
-  waitsForPool = false;
-  /** Capacity of all data buffers that this connection holds. */
-  private heldBytes = 0;
-
   /** The command whose data is being received, and how much of it this PDU carries. */
   private receiving: Request | null = null;
   private receivingStatus = 0;
@@ -123,6 +111,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     const settings = owner.target.settings;
     this.reader = new PduReader(this, settings.inCapsuleDataBytes, settings.maxTransferBytes);
     this.output = new Output(socket, (buffers) => this.buffersSent(buffers));
+    this.admission = new Admission(this, this.queue, owner.target.buffers);
     this.deadline = owner.target.timers.after(owner.icReqTimeoutMs, () =>
       this.late('no-icreq', 'no ICReq in time'),
     );
@@ -141,7 +130,8 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.reader.push(chunk, length);
     this.inTurn = false;
     this.flush();
-    return !this.paused;
+    this.admission.afterReading();
+    return !this.paused && !this.admission.starved;
   }
 
   onHeader(type: number, flags: number, buf: Buffer, at: number, dataLength: number): void {
@@ -243,7 +233,7 @@ export class TcpConnection implements PduSink, QueueTransport {
       this.receivingInCapsule = true;
       this.receivingStatus = status;
       if (status === 0) {
-        this.borrow(request);
+        this.admission.borrow(request);
         this.reader.place(request.buffer!.memory, BUFFER_HEADROOM);
       }
     } else if (status !== 0) {
@@ -251,7 +241,7 @@ export class TcpConnection implements PduSink, QueueTransport {
     } else if (request.dataLength === 0) {
       request.execute(request);
     } else {
-      this.admit(request);
+      this.admission.admit(request);
     }
   }
 
@@ -279,45 +269,9 @@ export class TcpConnection implements PduSink, QueueTransport {
     }
   }
 
-  // ---- data buffers: borrowed in order, within what the connection and the process may hold ----
+  // ---- data buffers ----
 
-  private admit(request: Request): void {
-    if (this.waiting.length === 0 && this.mayBorrow(request)) this.start(request);
-    else this.waiting.push(request);
-  }
-
-  private mayBorrow(request: Request): boolean {
-    const pool = this.target.buffers;
-    const held = this.heldBytes + request.dataLength;
-    if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
-      const free = pool.limitBytes - pool.borrowedBytes;
-      if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
-    }
-    if (!pool.isFull(request.dataLength) && (!pool.contended || this.waitsForPool)) return true;
-    if (!this.waitsForPool) {
-      this.waitsForPool = true;
-      pool.whenReturned(() => this.retryFromPool());
-      this.owner.buffersShort();
-    }
-    return false;
-  }
-
-  /** A buffer came back to the pool. True: this connection needs nothing from the pool right now. */
-  private retryFromPool(): boolean {
-    if (this.state === 'closed') return true;
-    this.startWaiting();
-    const next = this.waiting[0];
-    if (next !== undefined && this.target.buffers.isFull(next.dataLength)) return false;
-    this.waitsForPool = false;
-    return true;
-  }
-
-  private startWaiting(): void {
-    while (this.waiting.length > 0 && this.mayBorrow(this.waiting[0])) this.start(this.waiting.shift()!);
-  }
-
-  private start(request: Request): void {
-    this.borrow(request);
+  start(request: Request): void {
     if (request.transfer === Transfer.toHost) {
       request.execute(request);
       return;
@@ -327,32 +281,35 @@ export class TcpConnection implements PduSink, QueueTransport {
     this.sendSoon();
   }
 
-  private borrow(request: Request): void {
-    request.buffer = this.target.buffers.borrow(request.dataLength);
-    this.heldBytes += request.buffer.capacity;
+  starve(): void {
+    this.socket.pause();
   }
 
-  private returnBuffer(buffer: DataBuffer): void {
-    this.heldBytes -= buffer.capacity;
-    this.target.buffers.giveBack(buffer);
+  feed(): void {
+    if (!this.paused && this.state === 'ready') this.socket.resume();
+  }
+
+  buffersShort(): void {
+    this.owner.buffersShort();
   }
 
   dropBuffer(request: Request): void {
     const buffer = request.buffer;
     if (buffer === null) return;
     request.buffer = null;
-    this.returnBuffer(buffer);
+    this.admission.giveBack(buffer);
   }
 
   private buffersSent(buffers: DataBuffer[]): void {
-    for (const buffer of buffers) this.returnBuffer(buffer);
+    for (const buffer of buffers) this.admission.giveBack(buffer);
     this.turnMs = this.target.clock.nowMs();
+    // a host may take completions as a sign of life and then send no Keep Alive (Linux before 6.5)
+    if (this.queue.controller !== null) this.queue.controller.traffic = true;
     if (this.state === 'closed') return;
-    if (this.waiting.length > 0) this.startWaiting();
+    this.admission.startWaiting();
     if (this.paused && this.output.backlogBytes < BACKLOG_LOW_BYTES) {
       this.paused = false;
-      if (this.queue.controller !== null) this.queue.controller.traffic = true;
-      this.socket.resume();
+      if (!this.admission.starved) this.socket.resume();
     }
   }
 
@@ -392,7 +349,7 @@ export class TcpConnection implements PduSink, QueueTransport {
       this.paused = true;
       this.socket.pause();
     }
-    if (this.waiting.length > 0) this.startWaiting();
+    this.admission.startWaiting();
     if (this.endWhenFlushed) this.end();
   }
 
@@ -400,7 +357,8 @@ export class TcpConnection implements PduSink, QueueTransport {
 
   /** Closes the connection when it holds data buffers and no byte of it has moved for `ms`. */
   closeIfStalled(ms: number): boolean {
-    const holdsData = this.heldBytes > 0 && (this.output.backlogBytes > 0 || this.queue.awaitsData());
+    const holdsData =
+      this.admission.heldBytes > 0 && (this.output.backlogBytes > 0 || this.queue.awaitsData());
     if (!holdsData || this.target.clock.nowMs() - this.turnMs <= ms) return false;
     this.close('stalled: holds data buffers that others wait for');
     return true;
@@ -461,11 +419,12 @@ export class TcpConnection implements PduSink, QueueTransport {
     if (this.state === 'closed' || this.state === 'ending') return;
     this.state = 'ending';
     this.reader.stop();
+    const unread = this.paused || this.admission.starved;
     this.releaseEverything();
     this.deadline.cancel();
     this.deadline = this.target.timers.after(TERMINATION_MS, () => this.socket.destroy());
     this.socket.end();
-    if (this.paused) this.socket.resume();
+    if (unread) this.socket.resume();
   }
 
   private late(deadline: string, reason: string): void {
@@ -489,7 +448,7 @@ export class TcpConnection implements PduSink, QueueTransport {
   /** Gives back every buffer that nobody works on any more, and tells the controller. */
   private releaseEverything(): void {
     this.receiving = null;
-    this.waiting.length = 0;
+    this.admission.close();
     this.queue.close();
     for (const request of this.answers) this.dropBuffer(request);
     this.answers.length = 0;

@@ -9,8 +9,10 @@ import { mustRun, type Outcome, run } from './command.ts';
 import { LAB_ADDRESSES, type Place, PROJECT } from './place.ts';
 
 export interface GatewayOptions {
-  /** Extra arguments of `serve`. */
-  args?: string[];
+  /** What `serve` is told to be reached at; default all addresses. */
+  address?: string;
+  /** Make the demo subsystem; default no. */
+  demo?: boolean;
 }
 
 export interface NamespaceOptions {
@@ -27,22 +29,27 @@ const START_LIMIT_MS = 30_000;
 export class Gateway {
   readonly logFile: string;
   readonly #lab: Place;
-  readonly #stateDir: string;
   readonly #args: string[];
   #process: ChildProcess | null = null;
 
   constructor(lab: Place, number: number, options: GatewayOptions) {
     this.#lab = lab;
-    this.#stateDir = join(lab.directory, `gateway${number}`);
     this.logFile = join(lab.directory, `gateway${number}.log`);
-    this.#args = options.args ?? ['--no-demo'];
+    const { address = '0.0.0.0', demo = false } = options;
+    this.#args = [
+      'serve',
+      '--state-dir',
+      join(lab.directory, `gateway${number}`),
+      '--address',
+      address,
+      ...(demo ? [] : ['--no-demo']),
+    ];
   }
 
   /** Starts it, and does not wait. */
   launch(): void {
     const log = openSync(this.logFile, 'a');
-    const serve = ['serve', '--state-dir', this.#stateDir, '--address', '0.0.0.0', ...this.#args];
-    const [command, args] = this.#lab.inside(process.execPath, [PROGRAM, ...serve]);
+    const [command, args] = this.#lab.inside(process.execPath, [PROGRAM, ...this.#args]);
     this.#process = spawn(command, args, { stdio: ['ignore', log, log] });
     closeSync(log);
   }
@@ -69,6 +76,11 @@ export class Gateway {
     child.kill(signal);
     const [status, bySignal] = await gone;
     return status ?? bySignal;
+  }
+
+  /** A second process on the same state directory, to its end. */
+  tryAnother(): Promise<Outcome> {
+    return this.try(...this.#args);
   }
 
   /** One command of the CLI. */

@@ -1,0 +1,179 @@
+/**
+ * Which commands of a connection may hold data buffers now: in order, within what the connection and the process may hold.
+ * Reads and solicited writes wait here for a buffer. In-capsule data cannot wait, so the connection is not read from instead.
+ */
+import type { BufferPool, DataBuffer } from '../../base/buffer-pool.ts';
+import { turnAwayWaiting } from '../../target/dispatch.ts';
+import type { Queue } from '../../target/queue.ts';
+import type { Request } from '../../target/request.ts';
+
+/**
+ * Data bytes that one connection may hold in buffers before its further commands wait: a share of what is free, so that
+ * a few hosts that do not read or do not send cannot take everything.
+ */
+const CONNECTION_DATA_MOST = 8 * 1024 * 1024;
+const CONNECTION_DATA_LEAST = 1024 * 1024;
+const FREE_SHARE = 8;
+/**
+ * Data bytes that an admin queue may hold whatever else is in use: while a backend stands still and its commands keep
+ * every buffer, hosts must still be able to connect and to read the ANA log that leads them to another path.
+ */
+const ADMIN_DATA_BYTES = 64 * 1024;
+/** In-capsule data may take the pool to this many times its limit. */
+const OVERDRAFT = 2;
+
+/** What the connection does for its admission. */
+export interface AdmissionOwner {
+  /** The command has its buffer: a read runs, a write asks for its data. */
+  start(request: Request): void;
+  /** Reads nothing more from the peer until {@link feed}. */
+  starve(): void;
+  feed(): void;
+  /** Data buffers of the process have run out, somebody waits. */
+  buffersShort(): void;
+}
+
+export class Admission {
+  /** In the pool's line. */
+  waitsForPool = false;
+  /** Capacity of all data buffers that this connection holds. */
+  heldBytes = 0;
+  /** The connection is not read from. */
+  starved = false;
+
+  private readonly owner: AdmissionOwner;
+  private readonly queue: Queue;
+  private readonly pool: BufferPool;
+  /** Commands that wait for a data buffer, in order. */
+  private readonly waiting: Request[] = [];
+  /** At the head of that line, being asked: nobody in the line takes a buffer out of turn. */
+  private itsTurn = false;
+  private starvedInLine = false;
+  /** Ends the watch over ANA changes, which goes on while commands wait or are not read. */
+  private unwatchAna: (() => void) | null = null;
+  private closed = false;
+
+  constructor(owner: AdmissionOwner, queue: Queue, pool: BufferPool) {
+    this.owner = owner;
+    this.queue = queue;
+    this.pool = pool;
+  }
+
+  /** Starts the command with a buffer of its own, now or as soon as it may have one. */
+  admit(request: Request): void {
+    if (this.waiting.length === 0 && this.mayBorrow(request)) this.start(request);
+    else {
+      this.waiting.push(request);
+      this.watchAna();
+    }
+  }
+
+  /** Starts what may have a buffer by now. */
+  startWaiting(): void {
+    while (this.waiting.length > 0 && this.mayBorrow(this.waiting[0])) this.start(this.waiting.shift()!);
+  }
+
+  /** A buffer at once, also past the limit, for data that is on its way: see {@link afterReading}. */
+  borrow(request: Request): void {
+    request.buffer = this.pool.borrow(request.dataLength);
+    this.heldBytes += request.buffer.capacity;
+  }
+
+  giveBack(buffer: DataBuffer): void {
+    this.heldBytes -= buffer.capacity;
+    this.pool.giveBack(buffer);
+    if (this.starved && !this.mustStarve()) this.feed();
+  }
+
+  /** After each turn: stops reading in-capsule data for which there is no room. */
+  afterReading(): void {
+    if (this.mustStarve()) this.starve();
+  }
+
+  /** The connection ends: nothing waits any more. Buffers that are held still come back. */
+  close(): void {
+    this.closed = true;
+    this.starved = false;
+    this.waiting.length = 0;
+    this.endWatch();
+  }
+
+  private start(request: Request): void {
+    this.borrow(request);
+    this.owner.start(request);
+    if (request.solicited) this.feed(); // its data must come in
+  }
+
+  private mayBorrow(request: Request): boolean {
+    const pool = this.pool;
+    const held = this.heldBytes + request.dataLength;
+    if (this.queue.qid <= 0 && held <= ADMIN_DATA_BYTES) return true;
+    if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
+      const free = pool.limitBytes - pool.borrowedBytes;
+      if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
+    }
+    if (!pool.isFull(request.dataLength) && (!pool.contended || this.itsTurn)) return true;
+    if (!this.waitsForPool) {
+      this.waitsForPool = true;
+      pool.whenReturned(() => this.retryFromPool());
+      this.owner.buffersShort();
+    }
+    return false;
+  }
+
+  /** A buffer came back to the pool. True: this connection needs nothing from the pool right now. */
+  private retryFromPool(): boolean {
+    this.itsTurn = true;
+    this.startWaiting();
+    this.itsTurn = false;
+    const next = this.waiting[0];
+    if (next !== undefined && this.pool.isFull(next.dataLength)) return false;
+    this.waitsForPool = false;
+    return true;
+  }
+
+  /**
+   * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some
+   * of it, or while the pool is far over its limit: commands of lost connections may stay at a backend that stands still.
+   */
+  private mustStarve(): boolean {
+    if (!this.pool.isFull(1)) return false;
+    if (this.pool.borrowedBytes > OVERDRAFT * this.pool.limitBytes) return true;
+    return this.heldBytes > 0 && !this.queue.stuckInClosedGroup();
+  }
+
+  private starve(): void {
+    if (this.starved || this.closed || this.queue.qid <= 0 || this.queue.awaitsData()) return;
+    this.starved = true;
+    this.owner.starve();
+    this.watchAna();
+    if (this.starvedInLine) return;
+    this.starvedInLine = true;
+    this.pool.whenReturned(() => {
+      if (this.starved && this.mustStarve()) return false;
+      this.starvedInLine = false;
+      this.feed();
+      return true;
+    });
+  }
+
+  private feed(): void {
+    if (!this.starved) return;
+    this.starved = false;
+    this.owner.feed();
+  }
+
+  /** A group that stops serving must say so to commands that wait for a buffer, which a backend of its own may hold for long. */
+  private watchAna(): void {
+    this.unwatchAna ??= this.queue.port.ana.subscribe(() => {
+      turnAwayWaiting(this.waiting);
+      if (this.starved && !this.mustStarve()) this.feed();
+      if (this.waiting.length === 0 && !this.starved) this.endWatch();
+    });
+  }
+
+  private endWatch(): void {
+    this.unwatchAna?.();
+    this.unwatchAna = null;
+  }
+}

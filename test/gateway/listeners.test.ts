@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { ConnectRefused } from '../initiator/controller.ts';
+import { code, connect, freePort, host, listener, makeRig, NQN, occupy, serveOne } from './rig.ts';
+
+describe('listeners', () => {
+  it('share an address, and give it back with the last', async () => {
+    const { gateway } = makeRig();
+    const port = await serveOne({ gateway });
+    const two = `${NQN}2`;
+    await gateway.addSubsystem({ nqn: two });
+    await gateway.addHost(two, '*');
+    await expect(connect(port, two)).rejects.toThrow(ConnectRefused);
+    await gateway.addListener(listener(port, { nqn: two, hostName: '*' }));
+    const first = await host(port);
+    const second = await host(port, two);
+    await expect(gateway.deleteListener(listener(port), false)).rejects.toThrowError(code('LISTENER_IN_USE'));
+    await gateway.deleteListener(listener(port), true);
+    await expect(first.read(1, 0, 1, 512)).rejects.toThrow();
+    expect((await second.keepAlive()).status).toBe(0);
+    await gateway.deleteListener(listener(port, { nqn: two, hostName: '*' }), true);
+    (await occupy(port)).close();
+  });
+
+  it('say why an address cannot be had, and leave no trace', async () => {
+    const { gateway, target } = makeRig();
+    await serveOne({ gateway });
+    const port = await freePort();
+    const squatter = await occupy(port);
+    await expect(gateway.addListener(listener(port))).rejects.toMatchObject({
+      code: 'ADDRESS_IN_USE',
+      message: expect.stringMatching(new RegExp(`127.0.0.1:${port}: another program`)),
+    });
+    await expect(gateway.addListener(listener(port, { traddr: '192.0.2.1' }))).rejects.toMatchObject({
+      code: 'ADDRESS_NOT_AVAILABLE',
+      message: expect.stringContaining('no interface'),
+    });
+    expect(gateway.listListeners(NQN)).toHaveLength(1);
+    expect(target.ports.size).toBe(1);
+    squatter.close();
+  });
+
+  it('of other nodes are stored and not opened', async () => {
+    const { gateway, target } = makeRig();
+    await serveOne({ gateway });
+    const remote = listener(4420, { hostName: 'elsewhere', traddr: '192.0.2.1' });
+    await expect(gateway.addListener(remote)).rejects.toThrowError(code('LISTENER_REMOTE'));
+    expect(gateway.listListeners(NQN)).toContainEqual({ ...remote, active: false, anaStates: [] });
+    expect(target.ports.size).toBe(1);
+    await gateway.deleteListener(remote, false);
+    expect(gateway.listListeners(NQN)).toHaveLength(1);
+  });
+
+  it('may be wildcards', async () => {
+    const { gateway } = makeRig();
+    await serveOne({ gateway });
+    const port = await freePort();
+    await gateway.addListener(listener(port, { traddr: '0.0.0.0' }));
+    expect(await (await host(port)).activeNamespaces()).toEqual([1]);
+  });
+});

@@ -1,0 +1,103 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { AnagateError } from '../../src/base/errors.ts';
+import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
+import type { ConfigChange } from '../../src/store/store.ts';
+import {
+  code,
+  file,
+  freePort,
+  HOST,
+  host,
+  listener,
+  makeRig,
+  memory,
+  NQN,
+  occupy,
+  scratch,
+  serveOne,
+} from './rig.ts';
+
+/** A store whose medium fails when told. */
+class FailingStore extends MemoryStore {
+  failing: 'before' | 'after' | null = null;
+
+  override async commit(version: number, changes: readonly ConfigChange[]): Promise<number> {
+    if (this.failing === 'before') throw new AnagateError('INTERNAL', 'no space');
+    const committed = await super.commit(version, changes);
+    if (this.failing === 'after') throw new AnagateError('INTERNAL', 'no answer');
+    return committed;
+  }
+}
+
+describe('a store that fails', () => {
+  it('before the commit: nothing has changed', async () => {
+    const directory = await scratch();
+    const store = new FailingStore();
+    const { gateway, devices, target } = makeRig({ store });
+    await serveOne({ gateway });
+    store.failing = 'before';
+    const path = join(directory, 'disk.img');
+    await expect(gateway.addNamespace(file(path))).rejects.toThrow('no space');
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+    expect(devices.at(-1)!.closed).toBe(true);
+    const port = await freePort();
+    await expect(gateway.addListener(listener(port))).rejects.toThrow('no space');
+    (await occupy(port)).close();
+    await expect(gateway.deleteNamespace(NQN, 1)).rejects.toThrow('no space');
+    expect(target.subsystems.get(NQN)!.namespaces.size).toBe(1);
+    store.failing = null;
+    await gateway.addNamespace(file(path));
+  });
+
+  it('after the commit: what was committed is what is served', async () => {
+    const directory = await scratch();
+    const store = new FailingStore();
+    const { gateway, target } = makeRig({ store });
+    await serveOne({ gateway });
+    store.failing = 'after';
+    await expect(gateway.addNamespace(file(join(directory, 'disk.img')))).rejects.toThrow('no answer');
+    expect(gateway.listNamespaces()).toHaveLength(2);
+    expect(target.subsystems.get(NQN)!.namespaces.size).toBe(2);
+    store.failing = null;
+    await gateway.deleteNamespace(NQN, 2);
+  });
+});
+
+describe('two gateways on one store', () => {
+  it('follow each other', async () => {
+    const records = new MemoryRecords();
+    const one = makeRig({ records });
+    const two = makeRig({
+      records,
+      identity: { version: '1', name: 'other', group: '', hostname: 'other', address: '', port: 0 },
+    });
+    const port = await serveOne(one);
+    await two.gateway.start();
+    expect(two.gateway.listSubsystems()).toHaveLength(1);
+    expect(two.gateway.listListeners(NQN)[0]).toMatchObject({ trsvcid: port, active: false });
+
+    const second = await freePort();
+    await expect(one.gateway.addListener(listener(second, { hostName: 'other' }))).rejects.toThrowError(
+      code('LISTENER_REMOTE'),
+    );
+    await one.gateway.addNamespace(memory());
+    await vi.waitFor(() => expect(two.gateway.listNamespaces()).toHaveLength(2));
+    const controller = await host(second);
+    expect(await controller.activeNamespaces()).toEqual([1, 2]);
+
+    // Both at once: the loser of the race plans anew and succeeds.
+    const added = await Promise.all([
+      one.gateway.addNamespace(memory()),
+      two.gateway.addNamespace(memory({ uuid: HOST.slice(-36) })),
+    ]);
+    expect(added.map(({ nsid }) => nsid).sort()).toEqual([3, 4]);
+    await vi.waitFor(() => expect(one.gateway.listNamespaces()).toEqual(two.gateway.listNamespaces()));
+
+    await one.gateway.deleteSubsystem(NQN, true);
+    await vi.waitFor(() => expect(two.gateway.listSubsystems()).toEqual([]));
+    expect(two.target.subsystems.size).toBe(0);
+    await expect(controller.read(1, 0, 1, 512)).rejects.toThrow();
+  });
+});
