@@ -8,7 +8,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -35,7 +35,7 @@ const STAGES = {
 };
 const SHORTHANDS = { unit: ['types', 'unit'], e2e: ['build', 'e2e'] };
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {{ passed: number, failed: number, skipped: string[] }} Counts */
 
 function say(text) {
   process.stdout.write(`${text}\n`);
@@ -52,7 +52,7 @@ function run(command, args) {
 function single(name, command, args) {
   const ok = run(command, args);
   say(ok ? `ok: ${name}` : `FAILED: ${name}`);
-  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [] };
 }
 
 /** One vitest project; its own summary on the terminal, the numbers from its JSON report. */
@@ -63,14 +63,14 @@ function vitest(project) {
   const ok = run(join(TOOLS, 'vitest'), ['run', '--project', project, ...reporters]);
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   rmSync(folder, { recursive: true });
-  const {
-    numPassedTests: passed = 0,
-    numFailedTests: failed = 0,
-    numPendingTests = 0,
-    numTodoTests = 0,
-  } = report;
+  const { numPassedTests: passed = 0, numFailedTests: failed = 0, testResults = [] } = report;
+  const skipped = testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status !== 'passed' && status !== 'failed')
+      .map(({ fullName }) => `${relative(ROOT, name)}: ${fullName}`),
+  );
   // a file that cannot be loaded, or a hook or an error between tests: nothing failed by name, and yet it is not well
-  return { passed, failed: ok ? failed : Math.max(failed, 1), skipped: numPendingTests + numTodoTests };
+  return { passed, failed: ok ? failed : Math.max(failed, 1), skipped };
 }
 
 /** @returns {Counts} */
@@ -79,16 +79,16 @@ function cannotRunHosts() {
   say('The Linux-host end-to-end tests were NOT run: their guests could not be made, see above.');
   say('They need Linux, root (network namespaces, taps), apt-get and a Debian mirror. What runs without:');
   say('    node scripts/test.mjs types lint unit process conformance');
-  return { passed: 0, failed: 0, skipped: 0 };
+  return { passed: 0, failed: 0, skipped: [] };
 }
 
 /** @returns {Counts} */
 function sum(...counts) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: [] };
   for (const { passed, failed, skipped } of counts.flat()) {
     total.passed += passed;
     total.failed += failed;
-    total.skipped += skipped;
+    total.skipped.push(...skipped);
   }
   return total;
 }
@@ -123,10 +123,10 @@ if (installPackages()) {
     results.push(STAGES[stage]());
   }
 } else {
-  results.push({ passed: 0, failed: 1, skipped: 0 });
+  results.push({ passed: 0, failed: 1, skipped: [] });
 }
 const { passed, failed, skipped } = sum(results);
 say('');
-if (skipped > 0) say(`SKIPPED: ${skipped} tests were not run, see above`);
+for (const name of skipped) say(`SKIPPED, not run: ${name}`);
 say(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
