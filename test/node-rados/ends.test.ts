@@ -81,7 +81,7 @@ describeWithCeph('the end of a process', () => {
 
   it('comes when nothing is left to do, with everything left open', async () => {
     expect(await run('end-open')).toMatchObject({ code: 0, signal: null, output: 'idle\n' });
-    const opened = await io.openImage(image, { readOnly: true });
+    const opened = await io.openImage(image);
     expect(await opened.lockOwners()).toEqual([]);
     await opened.close();
   });
@@ -96,6 +96,10 @@ describeWithCeph('the end of a process', () => {
       signal: null,
       output: 'terminated 1\n'.repeat(3),
     });
+  });
+
+  it('of a worker waits for I/O that the cluster does not answer: its buffers must not go first', async () => {
+    expect(await run('terminate-stalled')).toMatchObject({ code: 0, signal: null, output: 'waits\nended\n' });
   });
 
   it('of workers beside one another is each one’s own', async () => {

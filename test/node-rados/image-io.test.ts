@@ -6,6 +6,7 @@ import {
   type IoContext,
   ioCounters,
 } from '../../src/node-rados/lib/node-rados.ts';
+import { releaseOfThisNode } from './harness/ceph-cluster.ts';
 import { codeOf, connect, describeWithCeph, freshName, later } from './harness/with-cluster.ts';
 
 const MIB = 2 ** 20;
@@ -92,6 +93,31 @@ describeWithCeph('image I/O', () => {
     expect((await image.promises.read(12 * MIB, 1))[0]).toBe(
       100 + results.findIndex((result) => result >= 0),
     );
+  });
+
+  it('compares and writes more than a sector where librbd can', async () => {
+    const [rc] = await resultOf((done) =>
+      image.compareAndWrite(24 * MIB, Buffer.alloc(65_536), Buffer.alloc(65_536, 1), done),
+    );
+    expect(rc).toBe(releaseOfThisNode() === '16' ? -22 : 0);
+    const across = 28 * MIB - 256;
+    const crossing = await resultOf((done) =>
+      image.compareAndWrite(across, Buffer.alloc(512), Buffer.alloc(512), done),
+    );
+    expect(crossing).toEqual([-22, 0]);
+  });
+
+  it('writes whole data without a copy in librbd', async () => {
+    const client = await connect({ options: { rbd_disable_zero_copy_writes: false } });
+    const direct = await (await client.openPool('rbd')).openImage(name);
+    const blocks = Array.from({ length: 64 }, (_, i) => Buffer.allocUnsafeSlow(65_536).fill(i + 1));
+    await Promise.all(blocks.map((data, i) => direct.promises.write(i * 65_536, data)));
+    await direct.promises.writev(30 * MIB, [Buffer.alloc(512, 7), Buffer.alloc(3584, 8)]);
+    for (const [i, data] of blocks.entries()) {
+      expect((await direct.promises.read(i * 65_536, 65_536)).equals(data)).toBe(true);
+    }
+    expect([...(await direct.promises.read(30 * MIB + 511, 2))]).toEqual([7, 8]);
+    await client.close();
   });
 
   it('refuses what lies outside or makes no sense, later and through the completion', async () => {

@@ -150,7 +150,8 @@ export class Image {
 
   /**
    * Writes `data` if the extent equals `expected`, atomically in the cluster; `-EILSEQ` and the offset of the first
-   * difference when not. Both have the same length, and the extent lies in one stripe unit (`-EINVAL` else).
+   * difference when not. Both have the same length, and the extent lies in one stripe unit (`-EINVAL` else). librbd 16
+   * takes no more than 512 bytes (`-EINVAL`), 20 up to the stripe unit.
    */
   compareAndWrite(offset: number, expected: Uint8Array, data: Uint8Array, completion: IoCompletion): void {
     const slot = takeSlot(completion, [expected, data]);

@@ -179,9 +179,10 @@ export class IoContext {
 
   /** Watches the object, which must exist. After `timeoutS` without contact the OSD drops the watch (0: its default, 30). */
   async watch(object: string, handlers: WatchHandlers, timeoutS = 0): Promise<ObjectWatch> {
-    const watch = new ObjectWatch(handlers);
+    const watch = new ObjectWatch(handlers, (closed) => this.#open.delete(closed));
     await watch.register(this.#handle, object, timeoutS);
-    this.#open.add(watch);
+    if (this.#closing !== null) await watch.close();
+    else this.#open.add(watch);
     return watch;
   }
 

@@ -13,8 +13,8 @@ export interface Notification {
 
 export interface WatchHandlers {
   /**
-   * A notify. It is acknowledged with what this returns (nothing: an empty reply) once that has settled, and also when it
-   * throws; the notifier waits for it.
+   * A notify. It is acknowledged with what this returns (nothing: an empty reply) once that has settled; the notifier waits
+   * for it. What it throws becomes an unhandled rejection; the notify is acknowledged all the same.
    */
   onNotify(notification: Notification): Bytes | undefined | Promise<Bytes | undefined>;
   /**
@@ -31,12 +31,14 @@ export class ObjectWatch {
   readonly #binding: Binding = binding();
   readonly #handlers: WatchHandlers;
   readonly #watcher: number;
+  readonly #onClosed: (watch: ObjectWatch) => void;
   #handle: Handle | null = null;
   #closing: Promise<void> | null = null;
 
   /** For {@link IoContext.watch}. */
-  constructor(handlers: WatchHandlers) {
+  constructor(handlers: WatchHandlers, onClosed: (watch: ObjectWatch) => void) {
     this.#handlers = handlers;
+    this.#onClosed = onClosed;
     this.#watcher = addWatcher((kind: number, ...rest: unknown[]) => this.#event(kind, rest));
   }
 
@@ -72,6 +74,7 @@ export class ObjectWatch {
       if (!(error instanceof RadosError)) throw error;
     } finally {
       removeWatcher(this.#watcher);
+      this.#onClosed(this);
     }
   }
 

@@ -30,23 +30,26 @@ napi_value open_image(Call& call) {
       });
   task->reply = make_image(context);
   task->reply->name = name;
-  rbd_image_t* place = &task->reply->image;
-  rbd_completion_t completion = nullptr;
-  int rc = rbd_aio_create_completion(task, opened, &completion);
-  if (rc == 0) {
-    const char* snap = with_snapshot ? snapshot.c_str() : nullptr;
-    if (by_id) {
-      rc = read_only ? rbd_aio_open_by_id_read_only(context->io, name.c_str(), place, snap, completion)
-                     : rbd_aio_open_by_id(context->io, name.c_str(), place, snap, completion);
-    } else {
-      rc = read_only ? rbd_aio_open_read_only(context->io, name.c_str(), place, snap, completion)
-                     : rbd_aio_open(context->io, name.c_str(), place, snap, completion);
+  // Making an image's context costs librbd some milliseconds before it goes on by itself: not on this thread.
+  run_blocking(Lane::osds, [=] {
+    rbd_image_t* place = &task->reply->image;
+    rbd_completion_t completion = nullptr;
+    int rc = rbd_aio_create_completion(task, opened, &completion);
+    if (rc == 0) {
+      const char* snap = with_snapshot ? snapshot.c_str() : nullptr;
+      if (by_id) {
+        rc = read_only ? rbd_aio_open_by_id_read_only(context->io, name.c_str(), place, snap, completion)
+                       : rbd_aio_open_by_id(context->io, name.c_str(), place, snap, completion);
+      } else {
+        rc = read_only ? rbd_aio_open_read_only(context->io, name.c_str(), place, snap, completion)
+                       : rbd_aio_open(context->io, name.c_str(), place, snap, completion);
+      }
+      if (rc >= 0) return;
+      rbd_aio_release(completion);
     }
-    if (rc >= 0) return promise;
-    rbd_aio_release(completion);
-  }
-  task->reply->image = nullptr;
-  task->finish(rc);
+    task->reply->image = nullptr;
+    task->finish(rc);
+  });
   return promise;
 }
 

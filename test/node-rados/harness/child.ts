@@ -78,6 +78,36 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
       say(`terminated ${await one.terminate()}`);
     }
   },
+  /** A worker is terminated while the cluster does not answer its reads. */
+  async 'terminate-stalled'() {
+    const admin = await Cluster.connect({ confFile: conf });
+    const one = worker('reading-worker');
+    await once(one, 'message');
+    await admin.monCommand({ prefix: 'osd set', key: 'pause' });
+    one.postMessage('read');
+    await once(one, 'message');
+    let ended = false;
+    const ending = one.terminate().then(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    say(ended ? 'did not wait' : 'waits');
+    await admin.monCommand({ prefix: 'osd unset', key: 'pause' });
+    await ending;
+    say('ended');
+    await admin.close();
+  },
+  async 'reading-worker'() {
+    const image = await open(false);
+    await image.promises.write(0, Buffer.alloc(4096));
+    parentPort?.postMessage('open');
+    parentPort?.once('message', () => {
+      for (let i = 0; i < 64; i++) {
+        image.read(i * 4096, Buffer.allocUnsafeSlow(65_536), { ioDone: () => undefined });
+      }
+      parentPort?.postMessage('started');
+    });
+  },
   async 'loaded-worker'() {
     load(await open(), 64);
     parentPort?.postMessage('loaded');
