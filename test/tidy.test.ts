@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   wire: INNER,
   target: ['wire', ...INNER],
   backend: ['node-rados', ...INNER],
-  store: INNER,
+  store: ['node-rados', ...INNER],
   monitor: ['store', ...INNER],
   transport: ['target', 'wire', ...INNER],
   config: INNER,

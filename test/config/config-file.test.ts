@@ -42,6 +42,23 @@ describe('configuration file', () => {
     });
   });
 
+  it('takes the place of the shared configuration and the table of owners', () => {
+    const text =
+      '[ceph]\npool = rbd\nconfig_file = /etc/ceph/c.conf\nid = client.nvme\n[monitor]\nowners = 1:gw-a, 2:gw-b ,3:gw-a\ntimeout = 1';
+    const { settings, warnings } = parseConfigFile(text, PATH);
+    expect(settings).toEqual({
+      cephPool: 'rbd',
+      cephConfigFile: '/etc/ceph/c.conf',
+      cephId: 'nvme',
+      owners: [
+        { group: 1, gateway: 'gw-a' },
+        { group: 2, gateway: 'gw-b' },
+        { group: 3, gateway: 'gw-a' },
+      ],
+    });
+    expect(warnings).toEqual([expect.stringContaining('timeout')]);
+  });
+
   it('says nothing for an empty file and for empty names', () => {
     expect(parseConfigFile('', PATH)).toEqual({ settings: {}, warnings: [] });
     const { settings } = parseConfigFile('[gateway]\nname =\ngroup =\n', PATH);
@@ -50,13 +67,13 @@ describe('configuration file', () => {
 
   it('warns of what has no effect, once per section', () => {
     const text =
-      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nrebalance_period_sec = 7\n[ceph]\npool = rbd\n';
+      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nrebalance_period_sec = 7\n[mtls]\nserver_key = x\n';
     const { settings, warnings } = parseConfigFile(text, PATH);
     expect(settings).toEqual({});
     expect(warnings).toHaveLength(3);
     expect(warnings[0]).toContain('[spdk]');
     expect(warnings[1]).toMatch(/rebalance_period_sec in line 5/);
-    expect(warnings[2]).toContain('[ceph]');
+    expect(warnings[2]).toContain('[mtls]');
   });
 
   it.each([
@@ -70,6 +87,8 @@ describe('configuration file', () => {
     ['[gateway]\nenable_auth = True', /line 2 sets enable_auth, which asks for mutual TLS.*not supported/],
     ['[gateway]\nforce_tls = maybe', /must be True or False/],
     ['[gateway-logs]\nlog_level = loud', /must be one of trace/],
+    ['[monitor]\nowners = gw-a', /sets owners, which must be a list such as 1:gw-a, 2:gw-b, not "gw-a"/],
+    ['[monitor]\nowners = 1:gw-a,', /must be a list/],
   ])('refuses %j and names the line', (text, message) => {
     expect(() => parseConfigFile(text, PATH)).toThrowError(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),

@@ -16,6 +16,8 @@ describe('settings', () => {
       metricsEnabled: true,
       name: 'node-a',
       group: '',
+      cephConfigFile: '/etc/ceph/ceph.conf',
+      cephId: 'admin',
       hostname: 'node-a',
       logLevel: 'info',
       demo: true,
@@ -54,6 +56,8 @@ describe('settings', () => {
     [{ grpcPort: 65536 }, /grpcPort/],
     [{ discoveryPort: 1.5 }, /discoveryPort/],
     [{ name: '' }, /name must not be empty/],
+    [{ cephPool: '' }, /pool must not be empty/],
+    [{ group: 'a b' }, /group must be/],
     [{ stateDir: '' }, /state directory/],
   ])('refuses %j', (source, message) => {
     expect(() => resolveSettings('n', source)).toThrowError(message);

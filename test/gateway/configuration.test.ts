@@ -42,6 +42,35 @@ function kinds(changes: ReturnType<Configuration['follow']>): string[] {
 }
 
 describe('Configuration', () => {
+  it('takes a subsystem that looks changed for one that was removed and made again, with all that it has', () => {
+    const config = new Configuration();
+    const rest = [namespace(A, 1), host(A, '*'), listener(A)];
+    config.follow(snapshot(1, [subsystem(A, 'OLD'), subsystem(B), host(B, '*'), ...rest]));
+    const after = snapshot(5, [
+      subsystem(A, 'NEW'),
+      subsystem(B),
+      host(A, '*'),
+      namespace(A, 2),
+      namespace(B, 1),
+    ]);
+    const changes = config.follow(after);
+    expect(kinds(changes)).toEqual([
+      '-listener',
+      '-namespace',
+      '-host',
+      '-host',
+      '-subsystem',
+      '+subsystem',
+      '+host',
+      '+namespace',
+      '+namespace',
+    ]);
+    expect(config.subsystem(A)).toMatchObject({ record: { serial: 'NEW' }, allowAnyHost: true });
+    expect([...config.subsystem(A).namespaces.keys()]).toEqual([2]);
+    expect([...config.listeners()]).toEqual([]);
+    expect(config.texts).toEqual(after.records);
+  });
+
   it('gives additions in an order in which hosts are let in last', () => {
     const config = new Configuration();
     const changes = config.follow(

@@ -95,6 +95,16 @@ describe('two gateways on one store', () => {
     expect(added.map(({ nsid }) => nsid).sort()).toEqual([3, 4]);
     await vi.waitFor(() => expect(one.gateway.listNamespaces()).toEqual(two.gateway.listNamespaces()));
 
+    // One namespace ID at both: what the loser had made ready is gone, and it serves the winner's.
+    const asked = [one, two].map((rig, at) =>
+      rig.gateway.addNamespace(memory({ nsid: 9, uuid: `00000000-0000-4000-9000-00000000000${at}` })),
+    );
+    const outcomes = await Promise.allSettled(asked);
+    const lost = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []));
+    expect(lost).toEqual(['NAMESPACE_EXISTS']);
+    await vi.waitFor(() => expect(one.gateway.listNamespaces()).toEqual(two.gateway.listNamespaces()));
+    for (const { devices } of [one, two]) expect(devices.filter(({ closed }) => !closed)).toHaveLength(5);
+
     await one.gateway.deleteSubsystem(NQN, true);
     await vi.waitFor(() => expect(two.gateway.listSubsystems()).toEqual([]));
     expect(two.target.subsystems.size).toBe(0);
