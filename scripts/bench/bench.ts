@@ -4,7 +4,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allCases, IDLE_CASE, IDLE_CONNECTIONS, IDLE_GOAL, type LoadCase } from './cases.ts';
 import { readProfile, summarize, table } from './cpu-profile.ts';
-import { build, type Gateway, startGateway } from './gateway.ts';
+import { build, type Gateway, startMemoryGateway } from './gateway.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import {
   type FloorTarget,
@@ -124,7 +124,7 @@ async function benchmark(options: Options): Promise<void> {
   let gateway: Gateway | undefined;
   let subject: Subject;
   if (options.external === undefined) {
-    gateway = await startGateway(options.nodeFlags, options.sizeMib * MIB, options.hostNqn);
+    gateway = await startMemoryGateway(options.nodeFlags, options.sizeMib * MIB, options.hostNqn);
     subject = gateway;
     await runJob({
       kind: 'check',
@@ -168,7 +168,7 @@ async function profile(options: Options): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'anagate-profile-'));
     const flags = [...options.nodeFlags, '--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=250'];
     const spawned = performance.now();
-    const gateway = await startGateway(flags, options.sizeMib * MIB, options.hostNqn);
+    const gateway = await startMemoryGateway(flags, options.sizeMib * MIB, options.hostNqn);
     await runJob({ kind: 'fill', target: gateway.target, workingSetBytes: options.sizeMib * MIB });
     const from = (performance.now() - spawned) * 1000 + WARMUP_MS * 1000;
     const result = await runJob<LoadResult>(jobOf(load, gateway, options));

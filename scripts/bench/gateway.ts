@@ -1,4 +1,4 @@
-/** A gateway of our own: built code, an empty state directory, one memory namespace made through gRPC. */
+/** A gateway of our own: built code, an empty state directory, what it serves made through gRPC. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -21,17 +21,40 @@ const START_LIMIT_MS = 30_000;
 export interface Gateway extends Server<NvmeTarget> {
   /** Removes its state directory; call when the process has ended. */
   clean(): void;
+  /** One request of the management API. Rejects when it is refused. */
+  call(name: string, request: object): Promise<void>;
 }
+
+export interface GatewaySetup {
+  nodeFlags: string[];
+  hostNqn: string;
+  /** More arguments for `serve`. */
+  serve?: string[];
+  /** Fields of `namespace_add` for namespace 1; absent: no namespace yet. */
+  namespace?: object;
+  /** Keep the process to a CPU of its own. */
+  pinned: boolean;
+}
+
+/** The subsystem of {@link startGateway}. */
+export const BENCH_NQN = NQN;
 
 export function build(): void {
   execFileSync(process.execPath, [join(ROOT, 'scripts/build.mjs')], { cwd: ROOT, stdio: ['ignore', 2, 2] });
 }
 
-export async function startGateway(
+/** With a namespace in memory. */
+export function startMemoryGateway(
   nodeFlags: string[],
   sizeBytes: number,
   hostNqn: string,
 ): Promise<Gateway> {
+  const namespace = { block_size: 512, backend: 'memory', size: sizeBytes };
+  return startGateway({ nodeFlags, hostNqn, namespace, pinned: true });
+}
+
+export async function startGateway(setup: GatewaySetup): Promise<Gateway> {
+  const { nodeFlags, hostNqn } = setup;
   const stateDir = mkdtempSync(join(tmpdir(), 'anagate-bench-'));
   const [ioPort, discoveryPort, grpcPort, metricsPort] = await freePorts(4);
   const ports = [
@@ -41,7 +64,8 @@ export async function startGateway(
     ['--metrics-port', metricsPort],
   ].flat();
   const serve = ['serve', '--no-demo', '--state-dir', stateDir, '--address', ADDRESS, ...ports.map(String)];
-  const child = spawnNode([...nodeFlags, join(ROOT, 'dist/main.js'), ...serve], SERVER_CPU, 'pipe');
+  const args = [...nodeFlags, join(ROOT, 'dist/main.js'), ...serve, ...(setup.serve ?? [])];
+  const child = spawnNode(args, setup.pinned ? SERVER_CPU : null, 'pipe');
   // Read and forgotten, so that its log never waits for us; shown when it does not start.
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -49,8 +73,10 @@ export async function startGateway(
       if (output.length < 65536) output += text;
     });
   }
+  let call: Gateway['call'];
   try {
-    await configure(grpcPort, ioPort, sizeBytes);
+    call = await connectManagement(grpcPort);
+    await configure(call, ioPort, setup.namespace);
   } catch (err) {
     process.stderr.write(output);
     throw err;
@@ -59,6 +85,7 @@ export async function startGateway(
     target: { kind: 'nvme', host: ADDRESS, port: ioPort, subsystemNqn: NQN, hostNqn, nsid: 1 },
     pid: child.pid!,
     child,
+    call,
     clean: () => rmSync(stateDir, { recursive: true, force: true }),
   };
 }
@@ -69,7 +96,7 @@ interface Answer {
 }
 type Rpc = (request: object, callback: requestCallback<Answer>) => ClientUnaryCall;
 
-async function configure(grpcPort: number, ioPort: number, sizeBytes: number): Promise<void> {
+async function connectManagement(grpcPort: number): Promise<Gateway['call']> {
   const definition = loadPackageDefinition(
     await load(join(ROOT, 'proto/gateway.proto'), { keepCase: true, enums: String }),
   );
@@ -80,7 +107,7 @@ async function configure(grpcPort: number, ioPort: number, sizeBytes: number): P
       err ? reject(new Error('the gateway did not start')) : resolve(),
     );
   });
-  const call = (name: string, request: object): Promise<void> =>
+  return (name, request) =>
     new Promise((resolve, reject) => {
       const rpc = (client as unknown as Record<string, Rpc>)[name];
       rpc.call(client, request, (err, answer) => {
@@ -89,17 +116,17 @@ async function configure(grpcPort: number, ioPort: number, sizeBytes: number): P
         else resolve();
       });
     });
+}
+
+async function configure(
+  call: Gateway['call'],
+  ioPort: number,
+  namespace: object | undefined,
+): Promise<void> {
   await call('create_subsystem', { subsystem_nqn: NQN, enable_ha: true, no_group_append: true });
   await call('add_host', { subsystem_nqn: NQN, host_nqn: '*' });
-  await call('namespace_add', {
-    subsystem_nqn: NQN,
-    nsid: 1,
-    block_size: 512,
-    backend: 'memory',
-    size: sizeBytes,
-  });
+  if (namespace !== undefined) await call('namespace_add', { subsystem_nqn: NQN, nsid: 1, ...namespace });
   await call('create_listener', { nqn: NQN, host_name: '', traddr: ADDRESS, trsvcid: ioPort });
-  client.close();
 }
 
 /** Ports that were free a moment ago. */

@@ -26,11 +26,16 @@ export const PINNED = pins();
 
 const children = new Set<ChildProcess>();
 
-/** Starts `node ARGS` on a CPU of its own. Its standard output is piped, its errors go to ours unless `errors` says 'pipe'. */
-export function spawnNode(args: string[], cpu: number, errors: 'inherit' | 'pipe' = 'inherit'): ChildProcess {
-  const command = PINNED
-    ? ['taskset', '-c', String(cpu), process.execPath, ...args]
-    : [process.execPath, ...args];
+/** Starts `node ARGS` on a CPU of its own, or on any (null). Its standard output is piped, its errors go to ours unless `errors` says 'pipe'. */
+export function spawnNode(
+  args: string[],
+  cpu: number | null,
+  errors: 'inherit' | 'pipe' = 'inherit',
+): ChildProcess {
+  const command =
+    PINNED && cpu !== null
+      ? ['taskset', '-c', String(cpu), process.execPath, ...args]
+      : [process.execPath, ...args];
   const child = spawn(command[0], command.slice(1), {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', errors],
@@ -114,8 +119,9 @@ export interface IdleResult {
 }
 
 /** Runs one job in a load generator of its own. Rejects when it fails. */
-export async function runJob<T>(job: Job): Promise<T> {
-  const child = spawnNode([join(HERE, 'generator.mjs'), JSON.stringify(job)], GENERATOR_CPU);
+export async function runJob<T>(job: Job, pinned = true): Promise<T> {
+  const generator = [join(HERE, 'generator.mjs'), JSON.stringify(job)];
+  const child = spawnNode(generator, pinned ? GENERATOR_CPU : null);
   let output = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     output += text;

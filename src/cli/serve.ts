@@ -60,6 +60,18 @@ const OPTIONS = {
     describe: 'Name of the group of gateways',
     defaultDescription: 'none',
   },
+  'ceph-conf': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'ceph.conf of the cluster that images are in',
+    defaultDescription: SETTING_DEFAULTS.cephConfigFile,
+  },
+  'ceph-id': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Ceph user, without "client."',
+    defaultDescription: SETTING_DEFAULTS.cephId,
+  },
   config: {
     alias: 'c',
     type: 'string',
@@ -137,6 +149,8 @@ function requestOf(args: CommandArguments): Omit<ServeRequest, 'version'> {
       metricsPort: args.optionalInteger('metrics-port', 0, MAX_PORT),
       name: args.optionalText('name'),
       group: args.optionalText('group'),
+      cephConfigFile: args.optionalText('ceph-conf'),
+      cephId: args.optionalText('ceph-id'),
       logLevel: args.optionalText('log-level') as LogLevel | undefined,
       demo: args.flag('no-demo') ? false : undefined,
     },
