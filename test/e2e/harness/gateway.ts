@@ -13,6 +13,8 @@ export interface GatewayOptions {
   address?: string;
   /** Make the demo subsystem; default no. */
   demo?: boolean;
+  /** More arguments for `serve`. */
+  serve?: readonly string[];
 }
 
 export interface NamespaceOptions {
@@ -35,7 +37,7 @@ export class Gateway {
   constructor(lab: Place, number: number, options: GatewayOptions) {
     this.#lab = lab;
     this.logFile = join(lab.directory, `gateway${number}.log`);
-    const { address = '0.0.0.0', demo = false } = options;
+    const { address = '0.0.0.0', demo = false, serve = [] } = options;
     this.#args = [
       'serve',
       '--state-dir',
@@ -43,6 +45,7 @@ export class Gateway {
       '--address',
       address,
       ...(demo ? [] : ['--no-demo']),
+      ...serve,
     ];
   }
 
