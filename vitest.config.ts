@@ -35,6 +35,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        // needs a Ceph cluster, which it starts: scripts/test-rados.mjs
+        test: {
+          name: 'rados',
+          include: ['test/node-rados/**/*.test.ts'],
+          globalSetup: ['test/node-rados/harness/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });
