@@ -36,7 +36,7 @@ export default defineConfig({
         },
       },
       {
-        // needs a Ceph cluster, which it starts: scripts/test-rados.mjs
+        // needs a Ceph cluster, which it starts: npm run test:ceph
         test: {
           name: 'rados',
           include: ['test/node-rados/**/*.test.ts'],
