@@ -146,6 +146,8 @@ export class Gateway implements GatewayApi {
       store.watch((version) => this.#storeChanged(version)),
     );
     this.#state = 'serving';
+    // What was committed between the load and the watch.
+    void this.#exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
   }
 

@@ -215,6 +215,44 @@ describeWithCeph('the store in RADOS', () => {
     });
   });
 
+  describe('a cluster that stands still', () => {
+    const pause = () => admin.cluster.monCommand({ prefix: 'osd set', key: 'pause' });
+    const unpause = () => admin.cluster.monCommand({ prefix: 'osd unset', key: 'pause' });
+    afterEach(async () => {
+      await unpause();
+    });
+
+    it('for a moment: the commit is made when it goes on', async () => {
+      const { store, cluster } = await opened({ ownClient: true, opTimeoutS: 30 });
+      await pause();
+      await cluster().waitForLatestOsdMap();
+      let done = false;
+      const commit = store.commit(0, set('a')).finally(() => {
+        done = true;
+      });
+      for (let i = 0; i < 10; i += 1) await admin.cluster.monCommand({ prefix: 'osd stat' });
+      expect(done).toBe(false);
+      await unpause();
+      expect(await commit).toBe(1);
+    });
+
+    it('for longer: the operator is told, the gateway goes on, and what it says afterwards is true', async () => {
+      const { store, cluster, complaints } = await opened({ ownClient: true, opTimeoutS: 1, lookMs: 500 });
+      await pause();
+      await cluster().waitForLatestOsdMap();
+      await expect(store.commit(0, set('a'))).rejects.toMatchObject({
+        code: 'INTERNAL',
+        message: expect.stringMatching(/ETIMEDOUT.*ceph -s.*not known/),
+      });
+      await expect(store.load()).rejects.toThrowError(code('INTERNAL'));
+      await vi.waitFor(() => expect(complaints.join()).toContain('cannot be followed'), { timeout: 10_000 });
+      await unpause();
+      await vi.waitFor(async () => expect((await store.load()).version).toBeLessThan(2), { timeout: 10_000 });
+      const { version } = await store.load();
+      expect(await store.commit(version, set('b'))).toBe(version + 1);
+    });
+  });
+
   describe('following', () => {
     it('notices a missed notify with the next look', async () => {
       const writer = await opened();
