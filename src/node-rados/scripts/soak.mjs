@@ -8,7 +8,11 @@
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Cluster, ioCounters, WriteOperation } from '../dist/node-rados.js';
+
+// the package as its users get it; built, so not there for those who read the sources
+const { Cluster, ioCounters, WriteOperation } = await import(
+  new URL('../dist/node-rados.js', import.meta.url).href
+);
 
 const { values: options } = parseArgs({
   options: {

@@ -8,9 +8,12 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const LIFE_S = 1800;
-const PORTS_FROM = 44_000;
+/** Below the ports that Linux gives to outgoing connections. */
+const PORTS_FROM = 20_000;
 const PORTS_OF_A_CLUSTER = 100;
-const PORT_RANGES = 150;
+const PORT_RANGES = 120;
+/** Somebody else may have the ports. */
+const ATTEMPTS = 3;
 
 export type CephRelease = '16' | '20';
 
@@ -22,36 +25,35 @@ export function releaseOfThisNode(): CephRelease {
 }
 
 /** Variables that the scripts take and that describe one cluster. */
-function clusterEnvironment(folder: string): NodeJS.ProcessEnv {
-  const port = PORTS_FROM + (process.pid % PORT_RANGES) * PORTS_OF_A_CLUSTER;
+function clusterEnvironment(folder: string, attempt: number): NodeJS.ProcessEnv {
+  const port = PORTS_FROM + ((process.pid + attempt * 37) % PORT_RANGES) * PORTS_OF_A_CLUSTER;
   return { CEPH_DIR: join(folder, 'cluster'), CEPH_PORT: String(port), LIFE: String(LIFE_S), MGR: '1' };
 }
 
+export interface TestCluster {
+  conf: string;
+  environment: NodeJS.ProcessEnv;
+  stop(): void;
+}
+
 /** Starts a cluster. Null when that is not possible here; `say` is told why. */
-export function startCluster(
-  release: CephRelease,
-  say: (text: string) => void,
-): { conf: string; environment: NodeJS.ProcessEnv; stop(): void } | null {
+export function startCluster(release: CephRelease, say: (text: string) => void): TestCluster | null {
   const script = join(ROOT, 'scripts/ceph', `ceph${release}.sh`);
-  const folder = mkdtempSync(join(tmpdir(), 'anagate-ceph-'));
-  const environment = clusterEnvironment(folder);
-  const env = { ...process.env, ...environment };
-  const { status, stderr } = spawnSync(script, ['start'], { env, encoding: 'utf8' });
-  const conf = join(folder, 'cluster', 'ceph.conf');
-  if (status !== 0 || !existsSync(conf)) {
-    say(`Ceph ${release} does not start here: ${stderr.trim().split('\n').at(-1) ?? ''}`);
-    spawnSync(script, ['stop'], { env });
-    rmSync(folder, { recursive: true, force: true });
-    return null;
-  }
-  return {
-    conf,
-    environment,
-    stop() {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const folder = mkdtempSync(join(tmpdir(), 'anagate-ceph-'));
+    const environment = clusterEnvironment(folder, attempt);
+    const env = { ...process.env, ...environment };
+    const conf = join(folder, 'cluster', 'ceph.conf');
+    const stop = () => {
       spawnSync(script, ['stop'], { env });
       rmSync(folder, { recursive: true, force: true });
-    },
-  };
+    };
+    const { status, stderr } = spawnSync(script, ['start'], { env, encoding: 'utf8' });
+    if (status === 0 && existsSync(conf)) return { conf, environment, stop };
+    say(`Ceph ${release} does not start: ${stderr.trim().split('\n').slice(-3).join('; ')}`);
+    stop();
+  }
+  return null;
 }
 
 /** Runs the script of the cluster under test: `kill osd.0`, `revive osd.0`. */

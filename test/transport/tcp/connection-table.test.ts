@@ -6,7 +6,7 @@ import { ManualClock } from '../../base/manual-clock.ts';
 
 /** A connection that stands still since moment 0, holding data or not. */
 function standing(table: ConnectionTable, clock: ManualClock, hoards: boolean, waits = false) {
-  const state = { closed: false, waitsForPool: waits, looks: 0 };
+  const state = { closed: false, admission: { waitsForPool: waits }, looks: 0 };
   const connection = Object.assign(state, {
     closeIfStalled(ms: number): boolean {
       state.looks += 1;
@@ -73,7 +73,7 @@ describe('stalls', () => {
     table.watchStalls();
     clock.advance(60_000);
     expect(clock.armed).toBe(1);
-    waiter.waitsForPool = false;
+    waiter.admission.waitsForPool = false;
     clock.advance(60_000);
     expect(clock.armed).toBe(0);
     table.watchStalls();
