@@ -39,7 +39,7 @@ export default defineConfig({
         // Needs a Ceph cluster, which it starts.
         test: {
           name: 'rados',
-          include: ['test/node-rados/**/*.test.ts', 'test/**/*.rados.test.ts'],
+          include: ['test/{node-rados,rbd}/**/*.test.ts', 'test/**/*.rados.test.ts'],
           globalSetup: ['test/node-rados/harness/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

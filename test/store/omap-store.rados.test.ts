@@ -320,8 +320,22 @@ describeWithCeph('the store in RADOS', () => {
       process.stderr.write(`6000 records read in ${(performance.now() - began).toFixed(0)} ms\n`);
       expect(records.size).toBe(6000);
       expect(records.get('namespace_5999')).toBe(`${value}5999`);
+      // A small change of it costs no more than of a small one.
+      const heard = new Promise<number>((resolve, reject) => {
+        const stop = b.store.watch(() => {
+          stop();
+          b.store.load().then(() => resolve(performance.now()), reject);
+        });
+      });
+      const changed = performance.now();
+      await a.store.commit(1, set('namespace_7', 'y'));
+      const propagationMs = (await heard) - changed;
+      process.stderr.write(
+        `one of 6000 records changed, known elsewhere after ${propagationMs.toFixed(0)} ms\n`,
+      );
+      expect(propagationMs).toBeLessThan(1000);
       const removed = await b.store.commit(
-        1,
+        2,
         changes.map(({ key }) => ({ key, value: null })),
       );
       expect(await a.store.load()).toEqual({ version: removed, records: new Map() });
