@@ -15,6 +15,7 @@ import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { OpenBackend } from './backends.ts';
+import { usesBacking } from './backing.ts';
 import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
@@ -279,9 +280,12 @@ export class Gateway implements GatewayApi {
 
   /**
    * Commits and applies. When it rejects, nothing was applied but what the store says; `undo` takes back what was made ready,
-   * unless the commit came true after all.
+   * unless the commit came true after all. It is given what the store says, if that is known.
    */
-  async #commit(changes: readonly ConfigChange[], undo?: () => Promise<void>): Promise<void> {
+  async #commit(
+    changes: readonly ConfigChange[],
+    undo?: (now: ConfigSnapshot | null) => Promise<void>,
+  ): Promise<void> {
     const { store } = this.#options;
     let version: number;
     try {
@@ -289,7 +293,7 @@ export class Gateway implements GatewayApi {
     } catch (error) {
       const snapshot = await store.load().catch(() => null);
       // First: what somebody else has committed may have the same name as what was made ready.
-      if (snapshot === null || !holds(snapshot, changes)) await undo?.();
+      if (snapshot === null || !holds(snapshot, changes)) await undo?.(snapshot);
       if (snapshot !== null) await this.#take(snapshot).catch(() => {});
       throw error;
     }
@@ -371,7 +375,10 @@ export class Gateway implements GatewayApi {
       const plan = planAddNamespace(this.#config, spec, context);
       const create = spec.backend.type === 'file' && spec.backend.create;
       const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
-      await this.#commit([setRecord(record)], undo);
+      await this.#commit([setRecord(record)], (now) =>
+        // Somebody else may have found what was made here, and use it now.
+        undo(now === null || usesBacking(now, record.backend)),
+      );
       return this.#listing.namespace(record);
     });
   }

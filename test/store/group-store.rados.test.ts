@@ -62,7 +62,7 @@ describeWithCeph('the configuration of a group', () => {
   });
 
   it('says which caps a user lacks, and that a pool is not there', async () => {
-    const place = await user('mon', 'allow r');
+    const place = await user('mon', 'allow r', 'osd', 'allow r');
     await expect(open(place)).rejects.toMatchObject({
       message: expect.stringMatching(/EPERM.*profile rbd pool=POOL/),
     });
