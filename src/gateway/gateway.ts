@@ -15,7 +15,6 @@ import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { OpenBackend } from './backends.ts';
-import { usesBacking } from './backing.ts';
 import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
@@ -35,6 +34,7 @@ import { NamespaceDevices } from './namespace-devices.ts';
 import { chooseAnaGroup, findNamespace, planAddNamespace, planResize } from './namespace-plans.ts';
 import type { ListenerRecord, NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
+import { usesBacking } from './shared-backing.ts';
 import {
   planAddHost,
   planAddListener,
