@@ -36,7 +36,7 @@ export default defineConfig({
         },
       },
       {
-        // Needs a Ceph cluster, which it starts.
+        // needs a Ceph cluster, which it starts: npm run test:ceph
         test: {
           name: 'rados',
           include: ['test/{node-rados,rbd}/**/*.test.ts', 'test/**/*.rados.test.ts'],
