@@ -34,6 +34,7 @@ import { NamespaceDevices } from './namespace-devices.ts';
 import { chooseAnaGroup, findNamespace, planAddNamespace, planResize } from './namespace-plans.ts';
 import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
+import { usesBacking } from './shared-backing.ts';
 import {
   planAddHost,
   planAddListener,
@@ -156,6 +157,8 @@ export class Gateway implements GatewayApi {
       store.watch((version) => this.#storeChanged(version)),
     );
     this.#state = 'serving';
+    // What was committed between the load and the watch.
+    void this.#exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
     this.#resized();
   }
@@ -288,9 +291,12 @@ export class Gateway implements GatewayApi {
 
   /**
    * Commits and applies. When it rejects, nothing was applied but what the store says; `undo` takes back what was made ready,
-   * unless the commit came true after all.
+   * unless the commit came true after all. It is given what the store says, if that is known.
    */
-  async #commit(changes: readonly ConfigChange[], undo?: () => Promise<void>): Promise<void> {
+  async #commit(
+    changes: readonly ConfigChange[],
+    undo?: (now: ConfigSnapshot | null) => Promise<void>,
+  ): Promise<void> {
     const { store } = this.#options;
     let version: number;
     try {
@@ -298,7 +304,7 @@ export class Gateway implements GatewayApi {
     } catch (error) {
       const snapshot = await store.load().catch(() => null);
       // First: what somebody else has committed may have the same name as what was made ready.
-      if (snapshot === null || !holds(snapshot, changes)) await undo?.();
+      if (snapshot === null || !holds(snapshot, changes)) await undo?.(snapshot);
       if (snapshot !== null) await this.#take(snapshot).catch(() => {});
       throw error;
     }
@@ -380,7 +386,10 @@ export class Gateway implements GatewayApi {
       const plan = planAddNamespace(this.#config, spec, context);
       const create = spec.backend.type !== 'memory' && (spec.backend.create ?? false);
       const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
-      await this.#commit([setRecord(record)], undo);
+      await this.#commit([setRecord(record)], (now) =>
+        // Somebody else may have found what was made here, and use it now.
+        undo(now === null || usesBacking(now, record.backend)),
+      );
       return this.#listing.namespace(record);
     });
   }

@@ -57,14 +57,14 @@ export class NamespaceDevices {
 
   /**
    * Opens the device of a namespace that is to be added, making its file if `create`. Resolves with the record, its size
-   * settled, and with the way to take everything back. Rejects with IMAGE_IN_USE when another namespace has it and not
+   * settled, and with the way to take everything back (but a new file, if that is to be kept). Rejects with IMAGE_IN_USE when another namespace has it and not
    * `force`, or as {@link OpenBackend}.
    */
   async create(
     plan: NamespacePlan,
     create: boolean,
     force: boolean,
-  ): Promise<{ record: NamespaceRecord; undo: () => Promise<void> }> {
+  ): Promise<{ record: NamespaceRecord; undo: (keepBacking: boolean) => Promise<void> }> {
     const { backend } = plan;
     const identity = await identityOf(backend);
     await this.#refuseReserved(identity, backend);
@@ -95,8 +95,9 @@ export class NamespaceDevices {
     }
     // Read again: a file that was just made has a real path only now.
     this.#keep(record, device, await identityOf(backend));
-    const undo = async (): Promise<void> => {
+    const undo = async (keepBacking: boolean): Promise<void> => {
       await this.close(record);
+      if (keepBacking) return;
       if (isNew && backend.type === 'file') await unlink(backend.path);
       await unmake();
     };

@@ -38,7 +38,7 @@ const CATCH_UP_COMMITS = 16;
 /** Reads of one state that begin anew because the object changes under them. */
 const READ_ATTEMPTS = 20;
 /** Times that a commit without an answer is looked for and sent again. */
-const COMMIT_ATTEMPTS = 3;
+const COMMIT_ATTEMPTS = 2;
 const COMMIT_RETRY_MS = 200;
 /** A watcher that hangs is not waited for longer. */
 const NOTIFY_TIMEOUT_MS = 3000;

@@ -94,7 +94,8 @@ export class StoreConnection {
         this.#calm = this.#timers.after(CALM_MS, () => {
           this.#fences = 0;
         });
-        await fenced.close().catch(() => {});
+        // Not waited for: what is in flight there ends when it likes.
+        void fenced.close().catch(() => {});
         return;
       } catch (err) {
         this.#log.error({ err }, 'no new RADOS client for the configuration');

@@ -105,6 +105,18 @@ describe('two gateways on one store', () => {
     await vi.waitFor(() => expect(one.gateway.listNamespaces()).toEqual(two.gateway.listNamespaces()));
     for (const { devices } of [one, two]) expect(devices.filter(({ closed }) => !closed)).toHaveLength(5);
 
+    // One new file at both: the loser leaves it to the winner.
+    const path = join(await scratch(), 'disk.img');
+    const made = await Promise.allSettled(
+      [one, two].map((rig, at) =>
+        rig.gateway.addNamespace(file(path, { uuid: `00000000-0000-4000-9000-00000000001${at}` })),
+      ),
+    );
+    expect(made.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []))).toEqual([
+      'IMAGE_IN_USE',
+    ]);
+    expect((await stat(path)).size).toBe(1024 * 1024);
+
     await one.gateway.deleteSubsystem(NQN, true);
     await vi.waitFor(() => expect(two.gateway.listSubsystems()).toEqual([]));
     expect(two.target.subsystems.size).toBe(0);

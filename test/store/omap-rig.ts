@@ -59,11 +59,13 @@ export interface OpenOptions {
   lookMs?: number;
   /** A client of its own, not the one of all. */
   ownClient?: boolean;
+  /** Of its own client, seconds. */
+  opTimeoutS?: number;
 }
 
 export async function openStore(
   { object }: Place,
-  { gateway = 'gw', lookMs = 60_000, ownClient = false }: OpenOptions = {},
+  { gateway = 'gw', lookMs = 60_000, ownClient = false, opTimeoutS = 5 }: OpenOptions = {},
 ): Promise<OpenStore> {
   const faults: Faults = {};
   const complaints: string[] = [];
@@ -73,7 +75,7 @@ export async function openStore(
   const connect = async () => {
     connects += 1;
     if (ownClient)
-      present = await Cluster.connect({ confFile: cephConf, options: { rados_osd_op_timeout: 5 } });
+      present = await Cluster.connect({ confFile: cephConf, options: { rados_osd_op_timeout: opTimeoutS } });
     const client = present;
     const context = await client.openPool(POOL);
     return { objects: faulty(context, faults), close: () => (ownClient ? client.close() : context.close()) };

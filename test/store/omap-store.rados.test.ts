@@ -215,6 +215,44 @@ describeWithCeph('the store in RADOS', () => {
     });
   });
 
+  describe('a cluster that stands still', () => {
+    const pause = () => admin.cluster.monCommand({ prefix: 'osd set', key: 'pause' });
+    const unpause = () => admin.cluster.monCommand({ prefix: 'osd unset', key: 'pause' });
+    afterEach(async () => {
+      await unpause();
+    });
+
+    it('for a moment: the commit is made when it goes on', async () => {
+      const { store, cluster } = await opened({ ownClient: true, opTimeoutS: 30 });
+      await pause();
+      await cluster().waitForLatestOsdMap();
+      let done = false;
+      const commit = store.commit(0, set('a')).finally(() => {
+        done = true;
+      });
+      for (let i = 0; i < 10; i += 1) await admin.cluster.monCommand({ prefix: 'osd stat' });
+      expect(done).toBe(false);
+      await unpause();
+      expect(await commit).toBe(1);
+    });
+
+    it('for longer: the operator is told, the gateway goes on, and what it says afterwards is true', async () => {
+      const { store, cluster, complaints } = await opened({ ownClient: true, opTimeoutS: 1, lookMs: 500 });
+      await pause();
+      await cluster().waitForLatestOsdMap();
+      await expect(store.commit(0, set('a'))).rejects.toMatchObject({
+        code: 'INTERNAL',
+        message: expect.stringMatching(/ETIMEDOUT.*ceph -s.*not known/),
+      });
+      await expect(store.load()).rejects.toThrowError(code('INTERNAL'));
+      await vi.waitFor(() => expect(complaints.join()).toContain('cannot be followed'), { timeout: 10_000 });
+      await unpause();
+      await vi.waitFor(async () => expect((await store.load()).version).toBeLessThan(2), { timeout: 10_000 });
+      const { version } = await store.load();
+      expect(await store.commit(version, set('b'))).toBe(version + 1);
+    });
+  });
+
   describe('following', () => {
     it('notices a missed notify with the next look', async () => {
       const writer = await opened();
@@ -282,8 +320,22 @@ describeWithCeph('the store in RADOS', () => {
       process.stderr.write(`6000 records read in ${(performance.now() - began).toFixed(0)} ms\n`);
       expect(records.size).toBe(6000);
       expect(records.get('namespace_5999')).toBe(`${value}5999`);
+      // A small change of it costs no more than of a small one.
+      const heard = new Promise<number>((resolve, reject) => {
+        const stop = b.store.watch(() => {
+          stop();
+          b.store.load().then(() => resolve(performance.now()), reject);
+        });
+      });
+      const changed = performance.now();
+      await a.store.commit(1, set('namespace_7', 'y'));
+      const propagationMs = (await heard) - changed;
+      process.stderr.write(
+        `one of 6000 records changed, known elsewhere after ${propagationMs.toFixed(0)} ms\n`,
+      );
+      expect(propagationMs).toBeLessThan(1000);
       const removed = await b.store.commit(
-        1,
+        2,
         changes.map(({ key }) => ({ key, value: null })),
       );
       expect(await a.store.load()).toEqual({ version: removed, records: new Map() });
