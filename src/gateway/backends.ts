@@ -118,17 +118,15 @@ export class Backends implements GroupBackends {
     const { anaGroupId: groupId, create, sizeBytes, readOnly, onMade } = request;
     const rbd = await this.#loadRbd();
     const name = nameOf(backend);
-    if (create && sizeBytes !== undefined) {
-      const { dataPool } = backend;
-      const made = await rbd.create({
-        name,
-        groupId,
-        sizeBytes,
-        ...(dataPool !== undefined && { dataPool }),
-      });
-      if (made) onMade?.(() => rbd.remove(name, groupId));
+    const made = create && sizeBytes !== undefined && (await this.#make(rbd, backend, groupId, sizeBytes));
+    let device: RbdDevice;
+    try {
+      device = await rbd.open({ name, groupId, readOnly });
+    } catch (error) {
+      if (made) await rbd.remove(name, groupId).catch(() => undefined);
+      throw error;
     }
-    const device = await rbd.open({ name, groupId, readOnly });
+    if (made) onMade?.(() => rbd.remove(name, groupId));
     if (sizeBytes === undefined || device.sizeBytes === sizeBytes) return device;
     const has = device.sizeBytes;
     await device.close();
@@ -136,6 +134,13 @@ export class Backends implements GroupBackends {
       'SIZE_INVALID',
       `image ${imagePathOf(backend)} exists and has ${has} bytes, not ${sizeBytes}; leave the size out to take it as it is`,
     );
+  }
+
+  /** Resolves with whether there was no such image. */
+  #make(rbd: RbdBackend, backend: RbdRecord, groupId: number, sizeBytes: number): Promise<boolean> {
+    const { dataPool } = backend;
+    const pool = dataPool === undefined ? {} : { dataPool };
+    return rbd.create({ name: nameOf(backend), groupId, sizeBytes, ...pool });
   }
 
   #loadRbd(): Promise<RbdBackend> {
