@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Settings } from '../config/settings.ts';
+import { encodeIntroduction, requireFits } from '../gateway/group-roll.ts';
 import { LIMITS } from '../limits.ts';
 import { LocalMonitor } from '../monitor/local-monitor.ts';
 import type { MonitorClient } from '../monitor/monitor-client.ts';
@@ -88,10 +89,12 @@ async function openGroup(
     id: cephId,
     group,
     gateway: name,
+    introduction: encodeIntroduction({ name, owners }),
     newCommitId: randomUUID,
     timers: systemTimers,
     log,
   });
   onStop(() => store.close());
+  requireFits({ name, owners }, await store.rollCall());
   return { store, monitor, place: store.description, alone: false, reservedPaths: [] };
 }

@@ -18,6 +18,8 @@ export interface GroupPlace {
   group: string;
   /** Name of this gateway. */
   gateway: string;
+  /** What this gateway says of itself to the others. */
+  introduction: string;
 }
 
 export interface GroupStoreOptions extends GroupPlace {
@@ -37,14 +39,16 @@ const CLIENT_OPTIONS = { client_mount_timeout: 30, rados_mon_op_timeout: 30, rad
  * user), or as {@link OmapStore.open}.
  */
 export async function openGroupStore(options: GroupStoreOptions): Promise<OmapStore> {
-  const { pool, group, gateway, newCommitId, timers, log } = options;
+  const { pool, group, gateway, introduction, newCommitId, timers, log } = options;
   const connection = await StoreConnection.open(() => connectClient(options), timers, log);
   try {
+    const object = objectNameOf(group);
     return await OmapStore.open({
       connection,
-      object: objectNameOf(group),
+      object,
       pool,
       gateway,
+      introduction,
       newCommitId,
       timers,
       log,
@@ -60,7 +64,7 @@ export async function connectClient(place: GroupPlace): Promise<StoreClient> {
   const cluster = await connect(place);
   try {
     const objects = await cluster.openPool(place.pool);
-    return { objects, close: () => cluster.close() };
+    return { objects, id: cluster.instanceId, close: () => cluster.close() };
   } catch (error) {
     await cluster.close();
     throw codeOf(error) === 'ENOENT' ? noPool(place.pool) : cannotConnect(place, error);

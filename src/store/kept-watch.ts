@@ -12,6 +12,8 @@ const REWATCH_MS = [0, 100, 500, 1000, 2000, 5000];
 export interface KeptWatchOptions {
   /** Registers the watch; rejects when that is not possible now. */
   watch(handlers: WatchHandlers): Promise<ObjectWatch>;
+  /** What notifies are answered with. */
+  answer: string;
   /** The watch is registered. */
   onKept(): void;
   /** Something may have changed: a notify, a time without a watch that is over, or the regular look. */
@@ -90,7 +92,7 @@ export class KeptWatch {
       // Acknowledged at once: the notifier must not wait for our work.
       onNotify: () => {
         this.#hint();
-        return undefined;
+        return this.#options.answer;
       },
       onError: (error) => this.#lost?.(error),
     });

@@ -42,6 +42,8 @@ const COMMIT_ATTEMPTS = 2;
 const COMMIT_RETRY_MS = 200;
 /** A watcher that hangs is not waited for longer. */
 const NOTIFY_TIMEOUT_MS = 3000;
+/** OSDs count whole seconds. */
+const ROLL_CALL_MS = 1000;
 
 export interface OmapStoreOptions {
   connection: StoreConnection;
@@ -51,6 +53,8 @@ export interface OmapStoreOptions {
   pool: string;
   /** Name of this gateway, for the log of commits. */
   gateway: string;
+  /** What others that call the roll are told of this gateway. */
+  introduction?: string;
   /** A text that is unique for ever. */
   newCommitId(): string;
   timers: Timers;
@@ -94,6 +98,7 @@ export class OmapStore implements ConfigStore {
     this.#told = cache.snapshot.version;
     this.#notifies = new OwnNotifies(() => this.#objects.notify(object, '', NOTIFY_TIMEOUT_MS));
     this.#keptWatch = new KeptWatch({
+      answer: options.introduction ?? '',
       watch: (handlers) => {
         this.#watchEpoch = connection.epoch;
         return this.#objects.watch(object, handlers);
@@ -135,6 +140,20 @@ export class OmapStore implements ConfigStore {
   /** Whether notifies are heard at the moment; without, changes of others are noticed by the regular look. */
   get watching(): boolean {
     return this.#keptWatch.watching;
+  }
+
+  /**
+   * Introductions of the other gateways that watch the configuration and answer within a second. One that hangs, or that died
+   * less than half a minute ago, does not.
+   */
+  async rollCall(): Promise<string[]> {
+    const { connection, object } = this.#options;
+    try {
+      const { answers } = await this.#objects.notify(object, '', ROLL_CALL_MS);
+      return answers.filter(({ client }) => client !== connection.clientId).map(({ data }) => data.toString());
+    } catch (error) {
+      throw errorOfRead(error, object);
+    }
   }
 
   get #objects(): StoreObjects {

@@ -17,6 +17,8 @@ export type StoreObjects = Pick<IoContext, 'write' | 'readObject' | 'omapGetAll'
 /** One client, connected. */
 export interface StoreClient {
   readonly objects: StoreObjects;
+  /** Number of the client, unique in the cluster for ever. */
+  readonly id: bigint;
   /** Waits for what is in flight. */
   close(): Promise<void>;
 }
@@ -48,6 +50,11 @@ export class StoreConnection {
   /** Of the present client: ask anew each time. */
   get objects(): StoreObjects {
     return this.#client.objects;
+  }
+
+  /** Number of the present client. */
+  get clientId(): bigint {
+    return this.#client.id;
   }
 
   /** Which client it is: the first, the second. To be kept for {@link renewAfter}. */

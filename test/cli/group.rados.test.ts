@@ -191,6 +191,11 @@ describeWithCeph('anagate serve with [ceph]', () => {
       await refused(await member('gw-x'), /does not name this gateway, gw-x; it names gw-a, gw-b, gw-c/);
       await refused(await member('gw-a', { pool: 'no-such-pool' }), /has no pool no-such-pool/);
       await refused(await member('gw-a', { id: 'nobody' }), /cannot be reached as client\.nobody/);
+      const running = await member('gw-b');
+      await running.start();
+      await refused(await member('gw-b'), /Another gateway named gw-b runs in this group/);
+      await refused(await member('gw-a', { owners: '2:gw-b, 1:gw-a' }), /gw-b .* another table of owners/);
+      await running.end('SIGTERM');
       const admin = await (await connect()).openPool('rbd');
       await admin.omapSet(`anagate.${group}.config`, [['format', '2']]);
       await refused(await member('gw-a'), /format 2, written by a newer Anagate.*Upgrade this gateway/);

@@ -36,6 +36,7 @@ const open = (place: Pick<GroupPlace, 'id' | 'configFile'> & Partial<GroupPlace>
     pool: 'rbd',
     group: freshName('group'),
     gateway: 'gw',
+    introduction: 'this is gw',
     newCommitId: randomUUID,
     timers: systemTimers,
     log: nullLog,
@@ -58,7 +59,10 @@ describeWithCeph('the configuration of a group', () => {
     expect(await one.commit(0, [{ key: 'a', value: '1' }])).toBe(1);
     expect(await heard).toBe(1);
     expect(await two.commit(1, [{ key: 'a', value: null }])).toBe(2);
-    await Promise.all([one.close(), two.close()]);
+    expect(await one.rollCall()).toEqual(['this is gw']);
+    await two.close();
+    expect(await one.rollCall()).toEqual([]);
+    await one.close();
   });
 
   it('says which caps a user lacks, and that a pool is not there', async () => {

@@ -78,7 +78,11 @@ export async function openStore(
       present = await Cluster.connect({ confFile: cephConf, options: { rados_osd_op_timeout: opTimeoutS } });
     const client = present;
     const context = await client.openPool(POOL);
-    return { objects: faulty(context, faults), close: () => (ownClient ? client.close() : context.close()) };
+    return {
+      objects: faulty(context, faults),
+      id: client.instanceId,
+      close: () => (ownClient ? client.close() : context.close()),
+    };
   };
   const connection = await StoreConnection.open(connect, systemTimers, log);
   const store = await OmapStore.open({
