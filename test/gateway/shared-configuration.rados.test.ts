@@ -85,7 +85,7 @@ describeWithCeph('a group of gateways', () => {
     const [first, ...others] = members;
     for (const other of others) {
       await vi.waitFor(() => expect(stateOf(other)).toEqual(stateOf(first!)), { timeout: 10_000 });
-      expect(offerOf(other)).toEqual(offerOf(first!));
+      await vi.waitFor(() => expect(offerOf(other)).toEqual(offerOf(first!)), { timeout: 10_000 });
     }
     for (const { complaints } of members) expect(complaints).toEqual([]);
   }
@@ -142,7 +142,9 @@ describeWithCeph('a group of gateways', () => {
     }
     await expectSame(members);
     // What was made ready for a namespace that another won is gone, and the winner's is served by all.
-    for (const { devices } of members) expect(devices.filter(({ closed }) => !closed)).toHaveLength(3);
+    for (const { devices } of members) {
+      await vi.waitFor(() => expect(devices.filter(({ closed }) => !closed)).toHaveLength(3));
+    }
     for (const [at, { gateway, name }] of members.entries()) {
       const port = await freePort();
       await gateway.addListener(listener(port, { hostName: name }));
@@ -156,7 +158,7 @@ describeWithCeph('a group of gateways', () => {
     ]);
     await expectSame(members);
     for (const { devices, target } of members) {
-      expect(devices.every(({ closed }) => closed)).toBe(true);
+      await vi.waitFor(() => expect(devices.every(({ closed }) => closed)).toBe(true));
       expect(target.subsystems.size).toBe(0);
     }
   });
@@ -201,7 +203,7 @@ describeWithCeph('a group of gateways', () => {
     await a.gateway.addHost(NQN, '*');
     await expectSame([a, b]);
     expect(b.target.subsystems.get(NQN)!.serial).toBe('NEW');
-    expect(b.devices.filter(({ closed }) => !closed)).toHaveLength(1);
+    await vi.waitFor(() => expect(b.devices.filter(({ closed }) => !closed)).toHaveLength(1));
   });
 
   it('serves each ANA group at its owner, with controller ids that no two members share', async () => {

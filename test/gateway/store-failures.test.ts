@@ -103,7 +103,9 @@ describe('two gateways on one store', () => {
     const lost = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []));
     expect(lost).toEqual(['NAMESPACE_EXISTS']);
     await vi.waitFor(() => expect(one.gateway.listNamespaces()).toEqual(two.gateway.listNamespaces()));
-    for (const { devices } of [one, two]) expect(devices.filter(({ closed }) => !closed)).toHaveLength(5);
+    for (const { devices } of [one, two]) {
+      await vi.waitFor(() => expect(devices.filter(({ closed }) => !closed)).toHaveLength(5));
+    }
 
     // One new file at both: the loser leaves it to the winner.
     const path = join(await scratch(), 'disk.img');
@@ -119,7 +121,7 @@ describe('two gateways on one store', () => {
 
     await one.gateway.deleteSubsystem(NQN, true);
     await vi.waitFor(() => expect(two.gateway.listSubsystems()).toEqual([]));
-    expect(two.target.subsystems.size).toBe(0);
+    await vi.waitFor(() => expect(two.target.subsystems.size).toBe(0));
     await expect(controller.read(1, 0, 1, 512)).rejects.toThrow();
   });
 });
