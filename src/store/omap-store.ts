@@ -150,7 +150,9 @@ export class OmapStore implements ConfigStore {
     const { connection, object } = this.#options;
     try {
       const { answers } = await this.#objects.notify(object, '', ROLL_CALL_MS);
-      return answers.filter(({ client }) => client !== connection.clientId).map(({ data }) => data.toString());
+      return answers
+        .filter(({ client }) => client !== connection.clientId)
+        .map(({ data }) => data.toString());
     } catch (error) {
       throw errorOfRead(error, object);
     }
