@@ -56,7 +56,8 @@ need() { # tool:package ...
 
 mirror() { # the Debian mirror of this machine's own apt
   [ -n "${LH_MIRROR:-}" ] || LH_MIRROR=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | sed -n 's,/*$,,; /\/debian$/p' | head -1)
-  echo "${LH_MIRROR}"; }
+  [ -n "$LH_MIRROR" ] || die "this machine's apt names no Debian mirror; set LH_MIRROR to the address of one"
+  echo "$LH_MIRROR"; }
 
 in_suite() { # in_suite SUITE COMMAND...: apt for one Debian release; the machine's own apt configuration is not touched
   local suite=$1 d=$LH_CACHE/apt/$1 m key=/usr/share/keyrings/debian-archive-keyring.gpg; shift
