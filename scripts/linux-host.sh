@@ -62,7 +62,7 @@ mirror() { # the Debian mirror of this machine's own apt
 in_suite() { # in_suite SUITE COMMAND...: apt for one Debian release; the machine's own apt configuration is not touched
   local suite=$1 d=$LH_CACHE/apt/$1 m key=/usr/share/keyrings/debian-archive-keyring.gpg; shift
   if [ ! -e "$d/ready" ]; then
-    m=$(mirror)
+    m=$(mirror) || exit 125
     mkdir -p "$d"/{lists/partial,cache/archives/partial}; : >"$d/status"
     echo "deb [signed-by=$key] $m $suite main" >"$d/sources.list"
     case $suite in bookworm|trixie) echo "deb [signed-by=$key] $m-security $suite-security main" >>"$d/sources.list";; esac
