@@ -175,6 +175,13 @@ bridge_up() {
 # ---------------------------------------------------------------- guest
 alive() { local p; p=$(cat "$D/pid" 2>/dev/null) && [ -n "$p" ] && grep -qzF "lh-guest-$NAME" "/proc/$p/cmdline" 2>/dev/null; }
 
+PANICS=0
+boot_failed() { # under TCG two CPUs may run code that the booting kernel is patching: a panic then is the emulator's, and rare
+  tail -n 20 "$D/qemu.log" "$D/console.log" >&2
+  grep -aq 'Kernel panic' "$D/console.log" && [ $((PANICS += 1)) -lt 3 ] || die "guest $NAME died while booting"
+  say "guest $NAME: the emulated kernel panicked while booting; booting it again"
+  stop; start; }
+
 start() {
   local i tap a cmd q end began=$EPOCHREALTIME
   build; bridge_up
@@ -202,7 +209,7 @@ start() {
   q=$!; disown; echo "$q" >"$D/pid"; printf '%s\n' "$NETNS" "$GID" >"$D/meta"
   end=$((SECONDS + LIMIT))
   until grep -aq 'LH: ready' "$D/console.log" 2>/dev/null; do
-    kill -0 "$q" 2>/dev/null || { tail -n 20 "$D/qemu.log" "$D/console.log" >&2; die "guest $NAME died while booting"; }
+    kill -0 "$q" 2>/dev/null || { boot_failed; return; }
     [ $SECONDS -lt $end ] || { tail -n 20 "$D/console.log" >&2; stop; die "guest $NAME not up after $LIMIT s"; }
     sleep 0.05
   done
