@@ -21,13 +21,6 @@ export const TransportRequirements = {
   secureNotRequired: 2,
   sqFlowControlDisable: 4,
 } as const;
-/** EFLAGS. */
-export const EntryFlags = {
-  /** Every entry with this flag leads to the same information. */
-  duplicateReturnedInformation: 1,
-  /** Explicit persistent connections are supported. */
-  persistentConnections: 2,
-} as const;
 /** SECTYPE, the first byte of TSAS for TCP (NVMe/TCP figure 14). */
 export const TcpSecurity = { none: 0, tls12: 1, tls13: 2 } as const;
 /** CNTLID of a subsystem with dynamic controllers. */

@@ -34,9 +34,6 @@ export const FeatureId = {
 /** SEL of Get Features, CDW10 bits 10:8. */
 export const FeatureSelect = { current: 0, default: 1, saved: 2, capabilities: 3 } as const;
 
-/** DW0 of Get Features with SEL 3 (base figure 184). */
-export const FeatureCapability = { saveable: 1, namespaceSpecific: 2, changeable: 4 } as const;
-
 /** CDW10 of Get and Set Features. */
 export interface FeatureCdw10 {
   fid: number;

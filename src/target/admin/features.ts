@@ -1,5 +1,12 @@
 /** Get and Set Features (NVMe Base 2.0 section 5.27): current values only, nothing is saveable. */
-import { FeatureId as Feature, isExtendedHostIdentifier } from '../../wire/features.ts';
+import {
+  FeatureId as Feature,
+  isExtendedHostIdentifier,
+  isNumberOfQueuesValid,
+  packNumberOfQueues,
+  unpackFeatureCdw10,
+  unpackNumberOfQueues,
+} from '../../wire/features.ts';
 import { AdminOpcode } from '../../wire/opcodes.ts';
 import { Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
@@ -33,7 +40,6 @@ export const FEATURE_IDS: readonly number[] = [
   Feature.hostIdentifier,
 ].sort((a, b) => a - b);
 
-const SAVE = 0x8000_0000;
 const HOST_ID_BYTES = 16;
 
 /** Bytes of data that the command moves, by feature identifier. */
@@ -50,15 +56,14 @@ export function isKnownFeature(controller: Controller, request: Request): boolea
 }
 
 export function executeGetFeatures(controller: Controller, request: Request): void {
-  const feature = request.cdw10 & 0xff;
-  const select = (request.cdw10 >>> 8) & 0x7;
+  const { fid: feature, select } = unpackFeatureCdw10(request.cdw10);
   if (select !== 0) {
     request.refuse(Status.invalidField);
     return;
   }
   switch (feature) {
     case Feature.numberOfQueues:
-      request.dw0 = queueCounts(controller.ioQueuesGranted);
+      request.dw0 = grantedQueues(controller);
       break;
     case Feature.asyncEventConfiguration:
       request.dw0 = controller.events.configuration;
@@ -81,8 +86,8 @@ export function executeGetFeatures(controller: Controller, request: Request): vo
 }
 
 export function executeSetFeatures(target: Target, controller: Controller, request: Request): void {
-  const feature = request.cdw10 & 0xff;
-  if ((request.cdw10 & SAVE) !== 0) {
+  const { fid: feature, save } = unpackFeatureCdw10(request.cdw10);
+  if (save) {
     request.refuse(Status.featureNotSaveable);
     return;
   }
@@ -110,14 +115,13 @@ export function executeSetFeatures(target: Target, controller: Controller, reque
   }
 }
 
-function queueCounts(granted: number): number {
-  return ((granted - 1) << 16) | (granted - 1);
+function grantedQueues(controller: Controller): number {
+  const granted = controller.ioQueuesGranted;
+  return packNumberOfQueues({ submission: granted, completion: granted });
 }
 
 function setNumberOfQueues(target: Target, controller: Controller, request: Request): void {
-  const submission = request.cdw11 & 0xffff;
-  const completion = request.cdw11 >>> 16;
-  if (submission === 0xffff || completion === 0xffff) {
+  if (!isNumberOfQueuesValid(request.cdw11)) {
     request.refuse(Status.invalidField);
     return;
   }
@@ -127,7 +131,8 @@ function setNumberOfQueues(target: Target, controller: Controller, request: Requ
       return;
     }
   }
-  controller.ioQueuesGranted = Math.min(submission + 1, completion + 1, target.settings.maxIoQueues);
-  request.dw0 = queueCounts(controller.ioQueuesGranted);
+  const { submission, completion } = unpackNumberOfQueues(request.cdw11);
+  controller.ioQueuesGranted = Math.min(submission, completion, target.settings.maxIoQueues);
+  request.dw0 = grantedQueues(controller);
   request.complete(Status.success);
 }
