@@ -6,6 +6,11 @@ import type { Session } from './session.ts';
 /** An option by its long name. Numbers are of type string: {@link CommandArguments} reads them strictly. */
 export type CommandOptions = Readonly<Record<string, Options>>;
 
+/** The other names of an option, without dashes: letters, and words. */
+export function aliasesOf({ alias = [] }: Options): readonly string[] {
+  return typeof alias === 'string' ? [alias] : alias;
+}
+
 /** A command line to show, without the program's name, and what it does. */
 export type Example = readonly [commandLine: string, what: string];
 

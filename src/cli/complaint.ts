@@ -1,5 +1,5 @@
 /** What is said about a mistyped command line, instead of what yargs says. */
-import { type Command, type CommandOptions, isNoun, type Noun, type Verb } from './command.ts';
+import { aliasesOf, type Command, type CommandOptions, isNoun, type Noun, type Verb } from './command.ts';
 import { nearest } from './suggest.ts';
 
 /** What is known of a command line when yargs gives it up. */
@@ -67,10 +67,12 @@ class OptionNames {
   readonly names: ReadonlySet<string>;
 
   constructor(options: CommandOptions) {
-    for (const [name, { alias }] of Object.entries(options)) {
-      if (typeof alias === 'string') this.letters.set(name, alias);
+    const aliases = Object.values(options).flatMap(aliasesOf);
+    this.names = new Set([...Object.keys(options), ...aliases, 'help', 'version']);
+    for (const [name, option] of Object.entries(options)) {
+      const letter = aliasesOf(option).find((alias) => alias.length === 1);
+      if (letter !== undefined) this.letters.set(name, letter);
     }
-    this.names = new Set([...Object.keys(options), ...this.letters.values(), 'help', 'version']);
   }
 }
 

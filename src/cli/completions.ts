@@ -1,5 +1,5 @@
 /** What may come next on an unfinished command line, for the shell. */
-import { type Command, type CommandOptions, isNoun } from './command.ts';
+import { aliasesOf, type Command, type CommandOptions, isNoun } from './command.ts';
 
 /**
  * @param words what is typed after the program's name; the last is being typed and may be ''
@@ -30,7 +30,7 @@ export function completions(
 /** The values of the option that stands before, if it is one that has a list of them. */
 function choicesOf(word: string | undefined, options: CommandOptions): string[] | undefined {
   const option = Object.entries(options).find(
-    ([name, { alias }]) => word === `--${name}` || word === `-${alias}`,
+    ([name, option]) => word === `--${name}` || aliasesOf(option).some((alias) => word === `-${alias}`),
   )?.[1];
   return option?.choices?.map(String);
 }

@@ -23,6 +23,8 @@ export function namespaceRpcs(
   | 'namespace_delete'
   | 'namespace_resize'
   | 'namespace_change_load_balancing_group'
+  | 'namespace_set_rbd_trash_image'
+  | 'namespace_set_auto_resize'
   | 'list_namespaces'
 > {
   return {
@@ -56,6 +58,16 @@ export function namespaceRpcs(
         gateway.changeNamespaceAnaGroup(requireNqn(nqn), requireNsid(nsid), requireGroup(anagrpid)),
       );
     },
+
+    namespace_set_rbd_trash_image: ({ subsystem_nqn: nqn, nsid, trash_image: trashOnDelete }) =>
+      answerDone(`Failure setting RBD trash image flag of namespace ${nsid} in ${nqn}`, () =>
+        gateway.changeImageTreatment(requireNqn(nqn), requireNsid(nsid), { trashOnDelete }),
+      ),
+
+    namespace_set_auto_resize: ({ subsystem_nqn: nqn, nsid, auto_resize: autoResize }) =>
+      answerDone(`Failure setting auto resize of namespace ${nsid} in ${nqn}`, () =>
+        gateway.changeImageTreatment(requireNqn(nqn), requireNsid(nsid), { autoResize }),
+      ),
 
     list_namespaces: (request) => {
       const none = { subsystem_nqn: request.subsystem, namespaces: [] as NamespaceCli[] };

@@ -27,8 +27,6 @@ export const unsupportedRpcs = {
   namespace_set_qos_limits: refuse('Failure setting QoS limits', 'not supported yet'),
   namespace_change_visibility: refuse('Failure changing visibility', NO_MASKING),
   namespace_change_location: refuse('Failure changing location', 'not supported yet'),
-  namespace_set_rbd_trash_image: refuse('Failure setting RBD trash image flag', 'not supported; images stay'),
-  namespace_set_auto_resize: refuse('Failure setting auto resize', 'not supported yet; resize the namespace'),
   namespace_add_host: refuse('Failure adding host to namespace', NO_MASKING),
   namespace_delete_host: refuse('Failure deleting host from namespace', NO_MASKING),
   namespace_get_io_stats: refuse("Failure getting namespace's IO stats", SEE_METRICS),

@@ -58,6 +58,14 @@ export interface NamespaceSpec {
   force?: boolean;
 }
 
+/** What a namespace does with its image; what is absent stays as it is. */
+export interface ImageTreatment {
+  /** Grow when the image grows. */
+  autoResize?: boolean;
+  /** See {@link RbdSpec}. */
+  trashOnDelete?: boolean;
+}
+
 export interface SubsystemInfo {
   nqn: string;
   serial: string;
@@ -151,6 +159,8 @@ export interface GatewayApi {
   deleteNamespace(nqn: string, nsid: number, trash?: boolean): Promise<void>;
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo>;
   changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void>;
+  /** INVALID_ARGUMENT when the namespace is not on an image. */
+  changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void>;
   listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];
 
   listConnections(nqn?: string): ConnectionInfo[];

@@ -21,6 +21,7 @@ import type {
   GatewayApi,
   GatewayInfo,
   HostsInfo,
+  ImageTreatment,
   ListenerInfo,
   ListenerSpec,
   NamespaceInfo,
@@ -31,7 +32,13 @@ import type {
 import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
-import { chooseAnaGroup, findNamespace, planAddNamespace, planResize } from './namespace-plans.ts';
+import {
+  chooseAnaGroup,
+  findNamespace,
+  planAddNamespace,
+  planImageTreatment,
+  planResize,
+} from './namespace-plans.ts';
 import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
 import { usesBacking } from './shared-backing.ts';
@@ -318,6 +325,7 @@ export class Gateway implements GatewayApi {
   async #take(snapshot: ConfigSnapshot): Promise<void> {
     if (snapshot.version === this.#config.version) return;
     await this.#applier.apply(this.#config.follow(snapshot));
+    this.#resized();
   }
 
   /** Another gateway's commit, or an echo of our own. */
@@ -452,6 +460,13 @@ export class Gateway implements GatewayApi {
       const group = chooseAnaGroup(this.#config, anaGroupId, this.#options.monitor.homeGroups());
       if (group === before.anaGroupId) return;
       await this.#commit([setRecord({ ...before, anaGroupId: group })]);
+    });
+  }
+
+  changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void> {
+    return this.#mutate(() => {
+      const before = findNamespace(this.#config, nqn, nsid);
+      return this.#commit([setRecord(planImageTreatment(before, treatment))]);
     });
   }
 

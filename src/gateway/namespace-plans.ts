@@ -1,7 +1,7 @@
 /** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
 import { LIMITS } from '../limits.ts';
 import type { Configuration, SubsystemConfig } from './configuration.ts';
-import type { NamespaceSpec, RbdSpec } from './gateway-api.ts';
+import type { ImageTreatment, NamespaceSpec, RbdSpec } from './gateway-api.ts';
 import { type BackendRecord, imagePathOf, type NamespaceRecord, type RbdRecord } from './records.ts';
 import {
   refuse,
@@ -139,6 +139,17 @@ export function chooseAnaGroup(config: Configuration, asked: number, homeGroups:
 export function findNamespace(config: Configuration, nqn: string, nsid: number): NamespaceRecord {
   const namespace = config.subsystem(nqn).namespaces.get(nsid);
   return namespace ?? refuse('NAMESPACE_NOT_FOUND', `subsystem ${nqn} has no namespace ${nsid}`);
+}
+
+export function planImageTreatment(record: NamespaceRecord, treatment: ImageTreatment): NamespaceRecord {
+  const { disableAutoResize = false, backend: now, ...namespace } = record;
+  if (now.type !== 'rbd') {
+    refuse('INVALID_ARGUMENT', `namespace ${record.nsid} of ${record.nqn} is not on an image`);
+  }
+  const { trashOnDelete = false, ...image } = now;
+  const { autoResize = !disableAutoResize, trashOnDelete: trash = trashOnDelete } = treatment;
+  const backend: RbdRecord = { ...image, ...(trash && { trashOnDelete: true }) };
+  return { ...namespace, ...(!autoResize && { disableAutoResize: true }), backend };
 }
 
 /** A namespace only grows: what a host has written at its end would be lost. */

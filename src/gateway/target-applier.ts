@@ -23,6 +23,7 @@ import {
   keyOf,
   type ListenerRecord,
   type NamespaceRecord,
+  type RbdRecord,
 } from './records.ts';
 
 /** MN of every controller. */
@@ -283,10 +284,19 @@ export class TargetApplier {
   }
 }
 
-/** Whether hosts may take one for the other: only size and group differ. */
+/** What may change of a disk that is in use. */
+const CHANGEABLE = new Set<string>([
+  'sizeBytes',
+  'anaGroupId',
+  'disableAutoResize',
+  'trashOnDelete',
+] satisfies (keyof NamespaceRecord | keyof RbdRecord)[]);
+
+/** Whether hosts may take one for the other. */
 function isSameDisk(before: NamespaceRecord, after: NamespaceRecord): boolean {
-  const same = { ...after, sizeBytes: before.sizeBytes, anaGroupId: before.anaGroupId };
-  return JSON.stringify(same) === JSON.stringify(before);
+  const identity = (record: NamespaceRecord): string =>
+    JSON.stringify(record, (name, value) => (CHANGEABLE.has(name) ? undefined : value));
+  return identity(before) === identity(after);
 }
 
 function nameOf(record: NamespaceRecord | ListenerRecord): string {

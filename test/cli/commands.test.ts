@@ -229,12 +229,60 @@ describe('namespace', () => {
     expect(served.gateway.lastNamespace?.sizeBytes).toBe(1024 * GIB);
   });
 
+  it('add of an RBD image with every option of one; --create-image is --rbd-create-image', async () => {
+    const image = `-p pool -i image --rados-namespace-name tenant --rbd-data-pool data`;
+    const treatment = '--rbd-trash-image-on-delete --disable-auto-resize --read-only';
+    for (const create of ['--create-image', '--rbd-create-image', '-c']) {
+      const { status } = await cli(`ns add -n ${NQN} ${image} ${create} --size 1G ${treatment}`);
+      expect([create, status]).toEqual([create, 0]);
+      expect(served.gateway.lastNamespace).toEqual({
+        nqn: NQN,
+        backend: {
+          type: 'rbd',
+          pool: 'pool',
+          image: 'image',
+          radosNamespace: 'tenant',
+          dataPool: 'data',
+          create: true,
+          trashOnDelete: true,
+        },
+        sizeBytes: GIB,
+        blockSize: 512,
+        readOnly: true,
+        disableAutoResize: true,
+      });
+    }
+  });
+
+  it('set_rbd_trash_image, set_auto_resize', async () => {
+    await cli(`ns add -n ${NQN} -p pool -i image`);
+    const trash = `ns set_rbd_trash_image -n ${NQN} --nsid 1 --rbd-trash-image-on-delete`;
+    const resize = `ns set_auto_resize -n ${NQN} --nsid 1 --auto-resize-enabled`;
+    expect((await cli(`${trash} yes`)).out).toBe(
+      `Setting RBD trash image flag of namespace 1 in ${NQN} to "yes": Successful`,
+    );
+    expect((await cli(`${resize} no`)).out).toBe(
+      `Setting auto resize of namespace 1 in ${NQN} to "no": Successful`,
+    );
+    expect(served.gateway.listNamespaces()).toMatchObject([
+      { backend: { trashOnDelete: true }, disableAutoResize: true },
+    ]);
+    await cli(`${trash} no`);
+    await cli(`${resize} yes`);
+    expect(served.gateway.listNamespaces()).toMatchObject([
+      { backend: { trashOnDelete: false }, disableAutoResize: false },
+    ]);
+    expect((await cli(`${resize} maybe`)).err).toContain('use yes, no');
+    expect((await cli(`${resize} yes`.replace('--nsid 1', '--nsid 9'))).status).toBe(19);
+  });
+
   it.each([
     ['--backend file --size 1G', '--backend file needs --path'],
     ['--backend file --path disk.img', '--path must be absolute'],
     ['--backend memory', '--backend memory needs --size'],
     ['--backend memory --size 1G --path /d', '--path is for --backend file'],
     ['--backend memory --size 1G -p pool', '--rbd-pool is for --backend rbd'],
+    ['--backend memory --size 1G --create-image', '--rbd-create-image is for --backend rbd'],
     ['-p pool', '--rbd-image is missing'],
     ['-p pool -i image --size 1G', 'add --rbd-create-image'],
     ['-p pool -i image -c', '--rbd-create-image needs --size'],

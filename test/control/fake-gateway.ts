@@ -5,6 +5,7 @@ import type {
   GatewayApi,
   GatewayInfo,
   HostsInfo,
+  ImageTreatment,
   ListenerInfo,
   ListenerSpec,
   NamespaceInfo,
@@ -190,6 +191,18 @@ export class FakeGateway implements GatewayApi {
 
   async changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void> {
     this.#namespace(nqn, nsid).anaGroupId = anaGroupId;
+  }
+
+  async changeImageTreatment(
+    nqn: string,
+    nsid: number,
+    { autoResize, trashOnDelete }: ImageTreatment,
+  ): Promise<void> {
+    const namespace = this.#namespace(nqn, nsid);
+    if (namespace.backend.type !== 'rbd')
+      throw new AnagateError('INVALID_ARGUMENT', `namespace ${nsid} is not on an image`);
+    if (autoResize !== undefined) namespace.disableAutoResize = !autoResize;
+    if (trashOnDelete !== undefined) namespace.backend.trashOnDelete = trashOnDelete;
   }
 
   listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {

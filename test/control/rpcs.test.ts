@@ -398,6 +398,26 @@ describe('namespaces', () => {
     expect(await change(-1)).toMatchObject({ status: EINVAL });
   });
 
+  it('changes what becomes of an image, EINVAL without one', async () => {
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'rbd', pool: 'p', image: 'i' } });
+    const image = { subsystem_nqn: NQN, nsid: 2 };
+    const flags = async () => {
+      const { namespaces } = await served.call('list_namespaces', { nsid: 2 });
+      return [namespaces[0].trash_image, namespaces[0].disable_auto_resize];
+    };
+    expect(await flags()).toEqual([false, false]);
+    expect(await served.call('namespace_set_rbd_trash_image', { ...image, trash_image: true })).toEqual(
+      SUCCESS,
+    );
+    expect(await served.call('namespace_set_auto_resize', { ...image, auto_resize: false })).toEqual(SUCCESS);
+    expect(await flags()).toEqual([true, true]);
+    await served.call('namespace_set_rbd_trash_image', { ...image, trash_image: false });
+    await served.call('namespace_set_auto_resize', { ...image, auto_resize: true });
+    expect(await flags()).toEqual([false, false]);
+    expect(await served.call('namespace_set_rbd_trash_image', target)).toMatchObject({ status: EINVAL });
+    expect(await served.call('namespace_set_auto_resize', target)).toMatchObject({ status: EINVAL });
+  });
+
   it('is ENODEV for a namespace that is not there, EINVAL for none', async () => {
     for (const [nsid, errno] of [
       [9, ENODEV],
@@ -412,6 +432,8 @@ describe('namespaces', () => {
       expect(await served.call('namespace_change_load_balancing_group', change)).toMatchObject({
         status: errno,
       });
+      expect(await served.call('namespace_set_rbd_trash_image', missing)).toMatchObject({ status: errno });
+      expect(await served.call('namespace_set_auto_resize', missing)).toMatchObject({ status: errno });
     }
   });
 });

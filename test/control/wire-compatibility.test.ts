@@ -117,6 +117,18 @@ describe('requests by field number', () => {
     expect(served.gateway.lastTrash).toBe(true);
   });
 
+  it('namespace_set_rbd_trash_image and namespace_set_auto_resize: 3 is the flag', async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'rbd', pool: 'p', image: 'i' } });
+    await ask('namespace_set_rbd_trash_image', bytes(1, NQN), int(2, 1), int(3, 1));
+    await ask('namespace_set_auto_resize', bytes(1, NQN), int(2, 1));
+    expect(served.gateway.listNamespaces()).toMatchObject([
+      { backend: { trashOnDelete: true }, disableAutoResize: true },
+    ]);
+    await ask('namespace_set_auto_resize', bytes(1, NQN), int(2, 1), int(3, 1));
+    expect(served.gateway.listNamespaces()).toMatchObject([{ disableAutoResize: false }]);
+  });
+
   it('delete_subsystem: 2 force', async () => {
     await served.addSubsystem();
     await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { MemoryDevice } from '../../src/backend/memory.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import type { GroupState } from '../../src/monitor/monitor-client.ts';
 import { ConnectRefused } from '../initiator/controller.ts';
@@ -139,6 +140,36 @@ describe('requests', () => {
     await gateway.changeNamespaceAnaGroup(NQN, 1, 0);
     expect(gateway.listNamespaces()[0]!.anaGroupId).toBe(1);
     await expect(gateway.changeNamespaceAnaGroup(NQN, 1, 129)).rejects.toThrowError(code('INVALID_ARGUMENT'));
+  });
+
+  it('change what becomes of an image, while its host goes on', async () => {
+    let grow = (_sizeBytes: number): void => {};
+    const openBackend = async (): Promise<MemoryDevice> => {
+      const device = new MemoryDevice({ sizeBytes: MIB });
+      grow = (sizeBytes) => {
+        void device.resize(sizeBytes).then(() => device.onResize?.(sizeBytes));
+      };
+      return device;
+    };
+    const { gateway, devices } = makeRig({ openBackend });
+    const controller = await host(await serveOne({ gateway }));
+    await gateway.addNamespace({ nqn: NQN, backend: { type: 'rbd', pool: 'p', image: 'i' } });
+    await listen(controller);
+    await gateway.changeImageTreatment(NQN, 2, { autoResize: false, trashOnDelete: true });
+    expect(gateway.listNamespaces({ nsid: 2 })).toMatchObject([
+      { disableAutoResize: true, backend: { trashOnDelete: true } },
+    ]);
+    grow(2 * MIB);
+    // Were the change of the size taken over, then before this request.
+    await gateway.changeImageTreatment(NQN, 2, { trashOnDelete: false });
+    expect(gateway.listNamespaces({ nsid: 2 })).toMatchObject([{ sizeBytes: MIB, backend: {} }]);
+    await gateway.changeImageTreatment(NQN, 2, { autoResize: true });
+    expect(await controller.nextEvent()).toMatchObject({ type: 2, info: 0 });
+    expect((await controller.identifyNamespace(2)).nsze).toBe((2 * MIB) / 512);
+    expect(devices.map(({ closed }) => closed)).toEqual([false, false]);
+    await expect(gateway.changeImageTreatment(NQN, 1, { autoResize: true })).rejects.toThrowError(
+      code('INVALID_ARGUMENT'),
+    );
   });
 
   it('let hosts in and put them out', async () => {

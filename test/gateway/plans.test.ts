@@ -7,6 +7,7 @@ import {
   findNamespace,
   type NamespacePlanContext,
   planAddNamespace,
+  planImageTreatment,
   planResize,
 } from '../../src/gateway/namespace-plans.ts';
 import {
@@ -288,6 +289,26 @@ describe('plans for namespaces', () => {
       })),
     );
     refuses('LIMIT_EXCEEDED', /4096 namespaces already/, () => planned.namespace({ nqn: `${A}2` }));
+  });
+
+  it('change what becomes of an image, and nothing else', () => {
+    const planned = new Planned().subsystem(A);
+    const backend = { type: 'rbd', pool: 'p', image: 'i' } as const;
+    const record = {
+      ...planAddNamespace(planned.config, memory({ backend }), planned.context),
+      sizeBytes: 512,
+    };
+    const kept = planImageTreatment(record, { autoResize: false });
+    expect(kept).toEqual({ ...record, disableAutoResize: true });
+    const trashed = planImageTreatment(kept, { trashOnDelete: true });
+    expect(trashed).toEqual({
+      ...record,
+      disableAutoResize: true,
+      backend: { ...backend, trashOnDelete: true },
+    });
+    expect(planImageTreatment(trashed, { autoResize: true, trashOnDelete: false })).toEqual(record);
+    const inMemory = findNamespace(planned.namespace().config, A, 1);
+    refuses('INVALID_ARGUMENT', /not on an image/, () => planImageTreatment(inMemory, { autoResize: true }));
   });
 
   it('only grow', () => {

@@ -137,7 +137,6 @@ describeWithCeph('A namespace on an image', () => {
     const { gateway, port, complaints } = await serve({ records });
     const { image } = await newImage(8 * MIB);
     await gateway.addNamespace(rbd(image));
-    await gateway.addNamespace(rbd((await newImage(8 * MIB)).image, { disableAutoResize: true }));
     const controller = await host(port);
     await listen(controller);
     const { pool } = await outside();
@@ -165,6 +164,29 @@ describeWithCeph('A namespace on an image', () => {
     await vi.waitFor(() =>
       expect(again.gateway.listNamespaces()[0]).toMatchObject({ sizeBytes: 32 * MIB, imageWasShrunk: false }),
     );
+  });
+
+  it('keeps its size when the image grows if that was said, until something else is said', async () => {
+    const { gateway, port } = await serve();
+    const names = [await newImage(8 * MIB), await newImage(8 * MIB)];
+    await gateway.addNamespace(rbd(names[0].image, { disableAutoResize: true }));
+    await gateway.addNamespace(rbd(names[1].image));
+    const controller = await host(port);
+    const { pool } = await outside();
+    for (const { image } of names) {
+      const opened = await pool.openImage(image);
+      await opened.resize(16 * MIB);
+      await opened.close();
+    }
+    const sizes = () => gateway.listNamespaces().map(({ sizeBytes }) => sizeBytes / MIB);
+    await vi.waitFor(() => expect(sizes()).toEqual([8, 16]));
+    expect((await controller.read(1, 2048, 1, 4096)).status & 0xff).toBe(0x80);
+    await gateway.changeImageTreatment(NQN, 2, { autoResize: false });
+    await gateway.changeImageTreatment(NQN, 1, { autoResize: true });
+    await vi.waitFor(() => expect(sizes()).toEqual([16, 16]));
+    expect((await controller.write(1, 4095, 1, block(1))).status).toBe(0);
+    await expect(gateway.changeImageTreatment(NQN, 1, { trashOnDelete: true })).resolves.toBeUndefined();
+    await expect(gateway.deleteNamespace(NQN, 1)).rejects.toThrow(/--i-am-sure/);
   });
 
   it('moves to another ANA group with its image, under I/O', async () => {

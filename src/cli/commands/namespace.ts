@@ -1,5 +1,6 @@
 /** `anagate namespace ...` */
 import { isAbsolute, resolve } from 'node:path';
+import type { Options } from 'yargs';
 import type { NamespaceAddReq, NamespaceCli, Sent } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
@@ -8,6 +9,7 @@ import { MAX_GROUP, MAX_NSID, NSID, REQUIRED_NSID, REQUIRED_SUBSYSTEM, SUBSYSTEM
 
 const MIB = 1024 * 1024;
 const NQN = 'nqn.2026-11.io.anagate:shop';
+const YES_NO: Options = { type: 'string', choices: ['yes', 'no'], demandOption: true, requiresArg: true };
 const SIZE_HELP = 'a whole number with K, M, G, T or P (without: MiB), a multiple of 1 MiB';
 
 const add: Verb = {
@@ -37,7 +39,8 @@ const add: Verb = {
     'rbd-pool': { alias: 'p', type: 'string', requiresArg: true, describe: '--backend rbd: the pool' },
     'rbd-image': { alias: 'i', type: 'string', requiresArg: true, describe: '--backend rbd: the image' },
     'rbd-create-image': {
-      alias: 'c',
+      // ceph-nvmeof called it so once
+      alias: ['c', 'create-image'],
       type: 'boolean',
       describe: '--backend rbd: create the image when it does not exist; needs --size',
     },
@@ -245,6 +248,45 @@ const changeGroup: Verb = {
   },
 };
 
+const setTrash: Verb = {
+  name: 'set_rbd_trash_image',
+  describe: 'Say whether the image goes to the trash when the namespace is deleted',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: REQUIRED_NSID,
+    'rbd-trash-image-on-delete': { ...YES_NO, describe: 'Whether it goes to the trash, or stays' },
+  },
+  examples: [[`namespace set_rbd_trash_image -n ${NQN} --nsid 1 --rbd-trash-image-on-delete yes`, '']],
+  run: async (args, session) => {
+    const { nqn, nsid } = readTarget(args);
+    const yesNo = args.text('rbd-trash-image-on-delete');
+    const what = `RBD trash image flag of namespace ${nsid} in ${nqn} to "${yesNo}"`;
+    const request = { subsystem_nqn: nqn, nsid, trash_image: yesNo === 'yes' };
+    const answer = await session.call('namespace_set_rbd_trash_image', request, `Failure setting ${what}`);
+    return session.report('req_status', answer, () => `Setting ${what}: Successful`);
+  },
+};
+
+const setAutoResize: Verb = {
+  name: 'set_auto_resize',
+  describe:
+    'Say whether the namespace grows when its image does. Switched on, it takes the size of the image at once',
+  options: {
+    subsystem: REQUIRED_SUBSYSTEM,
+    nsid: REQUIRED_NSID,
+    'auto-resize-enabled': { ...YES_NO, describe: 'Whether it grows, or keeps its size' },
+  },
+  examples: [[`namespace set_auto_resize -n ${NQN} --nsid 1 --auto-resize-enabled no`, '']],
+  run: async (args, session) => {
+    const { nqn, nsid } = readTarget(args);
+    const yesNo = args.text('auto-resize-enabled');
+    const what = `auto resize of namespace ${nsid} in ${nqn} to "${yesNo}"`;
+    const request = { subsystem_nqn: nqn, nsid, auto_resize: yesNo === 'yes' };
+    const answer = await session.call('namespace_set_auto_resize', request, `Failure setting ${what}`);
+    return session.report('req_status', answer, () => `Setting ${what}: Successful`);
+  },
+};
+
 function readTarget(args: CommandArguments): { nqn: string; nsid: number } {
   return { nqn: args.text('subsystem'), nsid: args.integer('nsid', 1, MAX_NSID) };
 }
@@ -317,5 +359,5 @@ export const namespace: Noun = {
   name: 'namespace',
   aliases: ['ns'],
   describe: 'Namespaces: the disks of a subsystem',
-  verbs: [add, del, resize, changeGroup, list],
+  verbs: [add, del, resize, changeGroup, setTrash, setAutoResize, list],
 };
