@@ -35,6 +35,9 @@ export interface MapReading {
 }
 
 export interface Coordination {
+  /** Of the client that does all this, the gateway's control client: `192.0.2.1:0/4711`. It is fenced together with the others. */
+  readonly address: string;
+
   /** Leadership and map as of one moment. The same map object comes back while its epoch is the same. */
   readMap(): Promise<MapReading>;
 
@@ -64,6 +67,9 @@ export interface Coordination {
 
   /** Calls `listener` when the map may have changed. A hint: may come late or never. */
   onHint(listener: () => void): void;
+
+  /** A new client takes the place of the present one, which is fenced or about to be. What is under way rejects or is dropped. */
+  renew(): Promise<void>;
 
   close(): Promise<void>;
 }

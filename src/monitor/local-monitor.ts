@@ -1,8 +1,12 @@
 /** The monitor of a gateway that is alone: it is in slot 0 and owns every ANA group. */
+import type { GroupServer } from './group-server.ts';
 import { type GatewayPlace, type GroupState, type MonitorClient, placeOfSlot } from './monitor-client.ts';
 
 export class LocalMonitor implements MonitorClient {
+  readonly admin = null;
   readonly #place = placeOfSlot(0);
+
+  attach(_server: GroupServer): void {}
 
   async start(): Promise<GatewayPlace> {
     return this.#place;
@@ -20,6 +24,8 @@ export class LocalMonitor implements MonitorClient {
   onChange(_listener: () => void): () => void {
     return () => {};
   }
+
+  async leave(): Promise<void> {}
 
   async stop(): Promise<void> {}
 }

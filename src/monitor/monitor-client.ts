@@ -1,8 +1,11 @@
 /**
  * What a gateway learns from whoever decides ownership: its place in the group, and the state of each ANA group on it.
- * Providers: `local` (this process decides) and, later, `rados`.
+ * Providers: this process alone (local-monitor.ts), a table in the configuration file (static-monitor.ts), and the gateways
+ * together (shared-monitor.ts).
  */
 import { LIMITS } from '../limits.ts';
+import type { MonitorAdmin } from './admin.ts';
+import type { GroupServer } from './group-server.ts';
 
 /** State of an ANA group on one gateway. */
 export type GroupState = 'optimized' | 'non-optimized' | 'inaccessible';
@@ -19,6 +22,9 @@ export interface GatewayPlace {
 }
 
 export interface MonitorClient {
+  /** What serves the ANA groups as this monitor decides. Once, before {@link start}. */
+  attach(server: GroupServer): void;
+
   /** Resolves once the place is known: no host may be let in before. */
   start(): Promise<GatewayPlace>;
 
@@ -31,7 +37,17 @@ export interface MonitorClient {
   /** Calls `listener` after states or home groups changed. Returns the function that ends it. */
   onChange(listener: () => void): () => void;
 
+  /**
+   * Hands every group over, without waiting for hosts that have no other path. Resolves when nothing is held here any more,
+   * or when that took too long; never rejects.
+   */
+  leave(): Promise<void>;
+
+  /** After {@link leave}, and after the clients of all groups have written their last. */
   stop(): Promise<void>;
+
+  /** What operators ask and command; null: nothing is decided here that they could change. */
+  readonly admin: MonitorAdmin | null;
 }
 
 /** The place that belongs to `slot`: its own ANA group and a range of controller ids that no other slot has. */

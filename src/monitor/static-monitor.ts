@@ -4,6 +4,7 @@
  */
 import { AnagateError } from '../base/errors.ts';
 import { LIMITS } from '../limits.ts';
+import type { GroupServer } from './group-server.ts';
 import { type GatewayPlace, type GroupState, type MonitorClient, placeOfSlot } from './monitor-client.ts';
 
 /** One line of the table. */
@@ -15,6 +16,7 @@ export interface GroupOwner {
 }
 
 export class StaticMonitor implements MonitorClient {
+  readonly admin = null;
   readonly #place: GatewayPlace;
   readonly #groups: readonly number[];
   readonly #own: ReadonlySet<number>;
@@ -38,6 +40,8 @@ export class StaticMonitor implements MonitorClient {
     this.#own = new Set(owners.filter((owner) => owner.gateway === gateway).map(({ group }) => group));
   }
 
+  attach(_server: GroupServer): void {}
+
   async start(): Promise<GatewayPlace> {
     return this.#place;
   }
@@ -53,6 +57,8 @@ export class StaticMonitor implements MonitorClient {
   onChange(_listener: () => void): () => void {
     return () => {};
   }
+
+  async leave(): Promise<void> {}
 
   async stop(): Promise<void> {}
 }
