@@ -7,7 +7,7 @@
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { type BlockCompletion, type BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { type BlockCompletion, type BlockDevice, BlockStatus, PAGE_SIZES } from '../base/block-device.ts';
 import { AnagateError } from '../base/errors.ts';
 import { checkDeviceSize } from './device-size.ts';
 import { blockStatusOfError } from './errno.ts';
@@ -48,7 +48,7 @@ export interface FileDeviceOptions {
 
 export class FileDevice implements BlockDevice {
   readonly description: string;
-  readonly optimalIoBytes = 0;
+  readonly optimal = { ...PAGE_SIZES, discard: MIN_HOLE_BYTES };
   onResize: ((sizeBytes: number) => void) | null = null;
 
   readonly #fd: number;

@@ -4,7 +4,7 @@
  * Flush and FUA do nothing: there is nothing more durable than the process.
  */
 
-import { type BlockCompletion, type BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { type BlockCompletion, type BlockDevice, BlockStatus, PAGE_SIZES } from '../base/block-device.ts';
 import { AnagateError } from '../base/errors.ts';
 import { checkDeviceSize } from './device-size.ts';
 
@@ -25,7 +25,7 @@ export interface MemoryDeviceOptions {
 
 export class MemoryDevice implements BlockDevice {
   readonly description = 'memory';
-  readonly optimalIoBytes = 0;
+  readonly optimal = { ...PAGE_SIZES, discard: CHUNK_BYTES };
   onResize: ((sizeBytes: number) => void) | null = null;
 
   #sizeBytes: number;

@@ -3,7 +3,7 @@
  * finding the disk gone: each operation waits for the real device, and after a while ends as a path matter, which hosts try
  * again for as long as it takes.
  */
-import { type BlockCompletion, type BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { type BlockCompletion, type BlockDevice, BlockStatus, PAGE_SIZES } from '../base/block-device.ts';
 import type { Timer, Timers } from '../base/clock.ts';
 
 /** An operation waits this long before it is handed back: far below a host's I/O timeout, far above a busy loop. */
@@ -13,7 +13,7 @@ type Operation = (device: BlockDevice) => void;
 
 export class PendingDevice implements BlockDevice {
   readonly description: string;
-  readonly optimalIoBytes = 0;
+  readonly optimal = PAGE_SIZES;
   onResize: ((sizeBytes: number) => void) | null = null;
   readonly #sizeBytes: number;
   readonly #timers: Timers;

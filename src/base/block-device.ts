@@ -36,14 +36,28 @@ export interface BlockCompletion {
   ioDone(status: BlockStatus): void;
 }
 
+/** Sizes of I/O that suit a device best, in bytes: what it is asked for may be of any size all the same. */
+export interface OptimalSizes {
+  /** A power of two; I/O that crosses a multiple of it costs more. 0: there is no such boundary. */
+  readonly boundary: number;
+  /** A power of two; a write that is no multiple of it, in size or place, costs more. */
+  readonly write: number;
+  /** Larger writes win nothing. */
+  readonly bestWrite: number;
+  /** A power of two; a smaller discard gives no space back, or is not worth its price. */
+  readonly discard: number;
+}
+
+/** Of a device that is kept in pages. */
+export const PAGE_SIZES: OptimalSizes = { boundary: 0, write: 4096, bestWrite: 4096, discard: 4096 };
+
 /** A device of bytes. Offsets and lengths are bytes, non-negative, below 2^53, multiples of the block size. */
 export interface BlockDevice {
   /** Size in bytes; changes only through {@link resize} or from outside, then {@link onResize} is called. */
   readonly sizeBytes: number;
   /** For people and logs: `file:/path`, `memory`. */
   readonly description: string;
-  /** Preferred I/O boundary in bytes (NOIOB), 0 when there is none. */
-  readonly optimalIoBytes: number;
+  readonly optimal: OptimalSizes;
   /** Set by the owner: told when the size changed from outside. */
   onResize: ((sizeBytes: number) => void) | null;
 

@@ -26,12 +26,15 @@ import {
   type WorldOptions,
 } from './world.ts';
 
+const MIB = 1024 * 1024;
+
 type Operation = () => void;
 
 /** A memory device that can hold operations back and fail them. */
 class TestDevice implements BlockDevice, DeviceControl {
   readonly memory: MemoryDevice;
-  readonly optimalIoBytes = 0;
+  /** As of a large image: more than a command can carry, and than a field can say. */
+  readonly optimal = { boundary: 64 * MIB, write: 4096, bestWrite: 8 * MIB, discard: 65_536 };
   readonly description = 'test';
   onResize: ((sizeBytes: number) => void) | null = null;
   failWith: DeviceControl['failWith'] = 'ok';

@@ -12,6 +12,9 @@ import { Status } from '../initiator/status.ts';
 import { expectStatus, stopClean, withHost } from './expectations.ts';
 import { EXTERNAL, NS_READ_ONLY, NS4K, NS512, startWorld, type World } from './world.ts';
 
+/** NSFEAT: NPWG, NPWA, NPDG, NPDA and NOWS are given. */
+const OPTPERF = 0x10;
+
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
@@ -136,6 +139,20 @@ describe('Identify Namespace', () => {
       expect(page.nmic & 1, 'shared').toBe(1);
       expect(page.anagrpid).toBeGreaterThanOrEqual(1);
       expect(page.anagrpid).toBeLessThanOrEqual(host.id.anagrpmax);
+    });
+  });
+
+  it.each([NS512, NS4K])('%i prefers sizes that fit each other and a command', async (nsid) => {
+    await withHost(world, {}, async (host) => {
+      const page = await host.identifyNamespace(nsid);
+      if (!EXTERNAL) expect(page.nsfeat & OPTPERF).toBe(OPTPERF);
+      else if ((page.nsfeat & OPTPERF) === 0) return;
+      const { npwg, npwa, npdg, npda, nows, noiob } = page;
+      const mostBlocks = (2 ** host.id.mdts * 4096) / page.blockSize;
+      expect(npwg).toBeLessThanOrEqual(mostBlocks);
+      expect(nows).toBeLessThanOrEqual(mostBlocks);
+      expect([npwg % npwa, npdg % npda, nows % npwg, noiob % npwg]).toEqual([0, 0, 0, 0]);
+      if (!EXTERNAL) expect(Math.log2(noiob) % 1, 'Linux takes a power of two only').toBe(0);
     });
   });
 

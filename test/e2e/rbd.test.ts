@@ -34,6 +34,16 @@ afterAll(async () => {
   await ceph?.script('stop');
 });
 
+it('the host learns from the image which sizes of I/O suit it', async () => {
+  const limits = async (nsid: number): Promise<number[]> => {
+    const queue = `/sys/block/${await host.device(SUBSYSTEM, nsid)}/queue`;
+    const names = ['minimum_io_size', 'optimal_io_size', 'chunk_sectors', 'max_sectors_kb'];
+    return (await host.sh(names.map((name) => `cat ${queue}/${name}`).join(';'))).split('\n').map(Number);
+  };
+  // objects of 4 MiB; a command carries 1 MiB
+  for (const nsid of [1, 2]) expect(await limits(nsid)).toEqual([4096, MIB, 8192, 1024]);
+});
+
 it('a file system on an image: written, checked, trimmed, and the image says the same', async () => {
   const device = await host.device(SUBSYSTEM, 1);
   await host.sh(`

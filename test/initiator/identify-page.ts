@@ -111,7 +111,14 @@ export interface NamespacePage {
   nmic: number;
   rescap: number;
   dlfeat: number;
+  /** Blocks; 0: there is no boundary. */
   noiob: number;
+  /** Blocks: preferred granularity and alignment of writes and of deallocations, best size of a write. */
+  npwg: number;
+  npwa: number;
+  npdg: number;
+  npda: number;
+  nows: number;
   anagrpid: number;
   nsattr: number;
   nguid: string;
@@ -136,6 +143,11 @@ export function parseNamespace(page: Buffer): NamespacePage {
     rescap: page[31],
     dlfeat: page[33],
     noiob: page.readUInt16LE(46),
+    npwg: page.readUInt16LE(64) + 1,
+    npwa: page.readUInt16LE(66) + 1,
+    npdg: page.readUInt16LE(68) + 1,
+    npda: page.readUInt16LE(70) + 1,
+    nows: page.readUInt16LE(72) + 1,
     anagrpid: page.readUInt32LE(92),
     nsattr: page[99],
     nguid: page.toString('hex', 104, 120),

@@ -75,7 +75,13 @@ describeWithCeph('A namespace on an image', () => {
       imageWasShrunk: false,
     });
     const controller = await host(port);
-    expect(await controller.identifyNamespace(1)).toMatchObject({ nsze: 4096, noiob: 1024 });
+    expect(await controller.identifyNamespace(1)).toMatchObject({
+      nsze: 4096,
+      noiob: 1024,
+      npwg: 1,
+      npdg: 16,
+      nows: 256,
+    });
     expect((await controller.write(1, 3, 1, block(7))).status).toBe(0);
     expect((await controller.read(1, 3, 1, 4096)).data).toEqual(block(7));
     expect((await controller.compare(1, 3, 1, block(7))).status).toBe(0);

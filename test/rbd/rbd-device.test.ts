@@ -21,11 +21,23 @@ describeWithCeph('RbdDevice', () => {
     }, 2);
   });
 
-  it('names the image, and prefers I/O that stays in one stripe unit', async () => {
+  it('names the image, and prefers I/O that suits its objects and stripes', async () => {
     const name = await newImage(8 * MIB);
     const device = await new RbdRig().serve(name);
     expect(device.description).toBe(`rbd:${POOL}/${name.image}`);
-    expect(device.optimalIoBytes).toBe(4 * MIB);
+    expect(device.optimal).toEqual({ boundary: 4 * MIB, write: 4096, bestWrite: 4 * MIB, discard: 65_536 });
+    const layout = { objectBytes: MIB, stripeUnitBytes: 65_536, stripeCount: 4 };
+    const striped = await new RbdRig().serve(await newImage(8 * MIB, layout));
+    expect(striped.optimal).toMatchObject({ boundary: 4 * MIB, bestWrite: 262_144 });
+  });
+
+  it('prefers discards of the size that librbd is configured to for the image', async () => {
+    const name = await newImage(8 * MIB);
+    const { pool } = await outside();
+    const image = await pool.openImage(name.image);
+    await image.setMetadata('conf_rbd_discard_granularity_bytes', '16384');
+    await image.close();
+    expect((await new RbdRig().serve(name)).optimal.discard).toBe(16_384);
   });
 
   it('serves an image of a RADOS namespace', async () => {

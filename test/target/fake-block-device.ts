@@ -4,6 +4,8 @@ import {
   type BlockDevice,
   BlockStatus,
   type BlockStatus as BlockStatusValue,
+  type OptimalSizes,
+  PAGE_SIZES,
 } from '../../src/base/block-device.ts';
 
 export type OperationKind =
@@ -52,7 +54,7 @@ export class FakeOperation {
 
 export class FakeBlockDevice implements BlockDevice {
   readonly description = 'fake';
-  readonly optimalIoBytes = 0;
+  optimal: OptimalSizes = PAGE_SIZES;
   onResize: ((sizeBytes: number) => void) | null = null;
   readonly bytes: Buffer;
   /** Every call so far. */

@@ -4,7 +4,12 @@
  *
  * No cache is on (see image-settings.ts), so that a completed write is on the OSDs and FUA asks for nothing more.
  */
-import { type BlockCompletion, type BlockDevice, BlockStatus } from '../../base/block-device.ts';
+import {
+  type BlockCompletion,
+  type BlockDevice,
+  BlockStatus,
+  type OptimalSizes,
+} from '../../base/block-device.ts';
 import { EBLOCKLISTED, type Image } from '../../node-rados/lib/node-rados.ts';
 import { blockStatusOfErrno } from '../errno.ts';
 import { ExtentGuard } from '../extent-guard.ts';
@@ -28,6 +33,7 @@ export interface ImageDeviceOptions {
   description: string;
   sizeBytes: number;
   stripeUnitBytes: number;
+  optimal: OptimalSizes;
   readOnly: boolean;
   /** Told at each operation that fails for that reason. */
   onLoss(loss: ImageLoss): void;
@@ -35,7 +41,7 @@ export interface ImageDeviceOptions {
 
 export class ImageDevice implements BlockDevice {
   readonly description: string;
-  readonly optimalIoBytes: number;
+  readonly optimal: OptimalSizes;
   onResize: ((sizeBytes: number) => void) | null = null;
   /** Kept up to date by the owner. */
   sizeBytes: number;
@@ -56,7 +62,7 @@ export class ImageDevice implements BlockDevice {
 
   constructor(options: ImageDeviceOptions) {
     this.description = options.description;
-    this.optimalIoBytes = options.stripeUnitBytes;
+    this.optimal = options.optimal;
     this.#swapUnitBytes = options.stripeUnitBytes;
     this.sizeBytes = options.sizeBytes;
     this.#image = options.image;

@@ -1,8 +1,10 @@
 /** Opening an image in a session, checked. */
+import type { OptimalSizes } from '../../base/block-device.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Image, ImageStat, IoContext } from '../../node-rados/lib/node-rados.ts';
 import { type ImageName, imagePath } from './image-name.ts';
 import { requireNoCache } from './image-settings.ts';
+import { optimalSizesOf } from './optimal-sizes.ts';
 import type { RadosSession } from './rados-session.ts';
 
 export interface OpenedImage {
@@ -10,6 +12,7 @@ export interface OpenedImage {
   readonly context: IoContext;
   readonly image: Image;
   readonly stat: ImageStat;
+  readonly optimal: OptimalSizes;
 }
 
 /** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireNoCache}. */
@@ -23,7 +26,7 @@ export async function openImage(
   try {
     const [stat, config] = await Promise.all([image.stat(), image.config()]);
     requireNoCache(name, config);
-    return { session, context, image, stat };
+    return { session, context, image, stat, optimal: optimalSizesOf(stat, config) };
   } catch (error) {
     await image.close().catch(() => undefined);
     throw error;

@@ -7,11 +7,15 @@
  *
  * {@link RbdDevice.settle} brings it from what is to what should be, one step after the other, whatever happened meanwhile.
  */
-import { type BlockCompletion, type BlockDevice, BlockStatus } from '../../base/block-device.ts';
+import {
+  type BlockCompletion,
+  type BlockDevice,
+  BlockStatus,
+  type OptimalSizes,
+} from '../../base/block-device.ts';
 import type { Timer, Timers } from '../../base/clock.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { ImageStat } from '../../node-rados/lib/node-rados.ts';
 import { checkDeviceSize } from '../device-size.ts';
 import { PendingDevice } from '../pending-device.ts';
 import type { GroupClient } from './group-client.ts';
@@ -34,10 +38,11 @@ export interface RbdDeviceOptions {
 export class RbdDevice implements BlockDevice {
   readonly description: string;
   readonly name: ImageName;
+  readonly optimal: OptimalSizes;
   onResize: ((sizeBytes: number) => void) | null = null;
   readonly #options: RbdDeviceOptions;
   #group: GroupClient;
-  #stat: ImageStat;
+  #sizeBytes: number;
   #opened: OpenedImage | null;
   /** Where I/O goes. */
   #current: BlockDevice;
@@ -54,7 +59,8 @@ export class RbdDevice implements BlockDevice {
   private constructor(group: GroupClient, opened: OpenedImage, options: RbdDeviceOptions) {
     this.#group = group;
     this.#opened = opened;
-    this.#stat = opened.stat;
+    this.#sizeBytes = opened.stat.sizeBytes;
+    this.optimal = opened.optimal;
     this.#options = options;
     this.name = options.name;
     this.description = `rbd:${imagePath(options.name)}`;
@@ -78,11 +84,7 @@ export class RbdDevice implements BlockDevice {
   }
 
   get sizeBytes(): number {
-    return this.#stat.sizeBytes;
-  }
-
-  get optimalIoBytes(): number {
-    return this.#stat.stripeUnitBytes;
+    return this.#sizeBytes;
   }
 
   get group(): GroupClient {
@@ -244,6 +246,7 @@ export class RbdDevice implements BlockDevice {
       description: this.description,
       sizeBytes: this.sizeBytes,
       stripeUnitBytes: stat.stripeUnitBytes,
+      optimal: this.optimal,
       readOnly: this.#options.readOnly,
       onLoss: (loss) => this.#lost(device, session, loss),
     });
@@ -331,7 +334,7 @@ export class RbdDevice implements BlockDevice {
 
   #setSize(sizeBytes: number): void {
     if (sizeBytes === this.sizeBytes) return;
-    this.#stat = { ...this.#stat, sizeBytes };
+    this.#sizeBytes = sizeBytes;
     if (this.#serving !== null) this.#serving.sizeBytes = sizeBytes;
     this.onResize?.(sizeBytes);
   }

@@ -27,8 +27,8 @@ import type { Target } from '../target.ts';
 
 const MEMORY_PAGE_BITS = 12;
 const SQE_BYTES = 64;
-/** Physical granularity behind every backend: page cache, RADOS objects, memory pages. */
-const GRANULE_BYTES = 4096;
+/** The greatest power of two that NOIOB can say: Linux passes over anything else. */
+const NOIOB_MAX = 0x8000;
 /** NSIDs that a namespace list may not start after. */
 const LIST_NSID_MAX = 0xffff_fffd;
 
@@ -90,7 +90,7 @@ function identify(
       return ofNvmCommandSet(request) ?? namespaceList(request, nsids, page);
     case Cns.namespace:
     case Cns.allocatedNamespace:
-      return ofNamespace(target, controller, request, (namespace) => putNamespace(namespace, page));
+      return ofNamespace(target, controller, request, (namespace) => putNamespace(target, namespace, page));
     case Cns.independentNamespace:
       return ofNamespace(target, controller, request, (namespace) =>
         encodeIndependentNamespace(
@@ -237,9 +237,10 @@ function identifyDiscovery(target: Target, controller: Controller, cns: number, 
   return 0;
 }
 
-function putNamespace(namespace: Namespace, page: Buffer): void {
-  const granule = GRANULE_BYTES / namespace.blockSize - 1;
-  const optimal = namespace.device.optimalIoBytes / namespace.blockSize;
+function putNamespace(target: Target, namespace: Namespace, page: Buffer): void {
+  const { boundary, write, bestWrite, discard } = namespace.device.optimal;
+  // 0's based
+  const blocks = (bytes: number): number => Math.max(1, Math.floor(bytes / namespace.blockSize)) - 1;
   encodeIdentifyNamespace(
     {
       nsze: namespace.blocks,
@@ -248,12 +249,13 @@ function putNamespace(namespace: Namespace, page: Buffer): void {
       nsfeat: NSFEAT_OPTPERF,
       dlfeat: DLFEAT,
       nmic: NMIC_SHARED,
-      noiob: optimal < 0x1_0000 ? optimal : 0,
-      npwg: granule,
-      npwa: granule,
-      npdg: granule,
-      npda: granule,
-      nows: optimal > 0 && optimal <= 0x1_0000 ? optimal - 1 : granule,
+      noiob: Math.min(boundary / namespace.blockSize, NOIOB_MAX),
+      npwg: blocks(write),
+      npwa: blocks(write),
+      npdg: blocks(discard),
+      npda: blocks(discard),
+      // no write is larger than MDTS
+      nows: blocks(Math.min(bestWrite, target.settings.maxTransferBytes)),
       anagrpid: namespace.anaGroupId,
       nsattr: namespace.readOnly ? NSATTR_WRITE_PROTECTED : 0,
       nguid: namespace.nguid,

@@ -1,7 +1,7 @@
 /** What librbd answers and what becomes of it, with an image that answers as the test says. */
 import { describe, expect, it } from 'vitest';
 import { ImageDevice, type ImageIo, type ImageLoss } from '../../../src/backend/rbd/image-device.ts';
-import { BlockStatus } from '../../../src/base/block-device.ts';
+import { BlockStatus, PAGE_SIZES } from '../../../src/base/block-device.ts';
 import type { IoCompletion } from '../../../src/node-rados/lib/node-rados.ts';
 import { finished, PromisedDevice } from '../completions.ts';
 
@@ -62,6 +62,7 @@ function open(readOnly = false): {
     image,
     description: 'rbd:pool/image',
     sizeBytes: SIZE_BYTES,
+    optimal: PAGE_SIZES,
     stripeUnitBytes: 4096,
     readOnly,
     onLoss: (loss) => losses.push(loss),

@@ -12,6 +12,9 @@ import { Status } from '../../initiator/status.ts';
 import { FakeBlockDevice } from '../fake-block-device.ts';
 import { BLOCK, DISCOVERY_NQN, SUBSYSTEM_NQN, TargetWorld } from '../target-world.ts';
 
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
 function makeWorld() {
   const world = new TargetWorld();
   for (const nsid of [9, 3, 7]) world.addNamespace(nsid, 2, new FakeBlockDevice(64 * BLOCK));
@@ -62,6 +65,28 @@ describe('namespace', () => {
     const id = parseNamespace(admin.call(identifySqe({ cns: 0, nsid: 3 })).data!);
     expect(id).toMatchObject({ nsze: 64, ncap: 64, blockSize: 512, metadataSize: 0, anagrpid: 2, nmic: 1 });
     expect(id.nguid).toBe('3'.padStart(32, '0'));
+  });
+
+  it.for([
+    // blocks of 512 bytes, and the 1 MiB of MDTS
+    {
+      optimal: { boundary: 0, write: 4096, bestWrite: 4096, discard: 4096 },
+      page: { noiob: 0, npwg: 8, npwa: 8, npdg: 8, npda: 8, nows: 8 },
+    },
+    {
+      optimal: { boundary: 4 * MIB, write: 4096, bestWrite: 256 * KIB, discard: 64 * KIB },
+      page: { noiob: 8192, npwg: 8, npwa: 8, npdg: 128, npda: 128, nows: 512 },
+    },
+    {
+      optimal: { boundary: 128 * MIB, write: 512, bestWrite: 4 * MIB, discard: 32 * MIB },
+      page: { noiob: 32_768, npwg: 1, npwa: 1, npdg: 65_536, npda: 65_536, nows: 2048 },
+    },
+  ])('prefers what its device prefers: $optimal', ({ optimal, page }) => {
+    const { world, admin } = makeWorld();
+    const device = Object.assign(new FakeBlockDevice(64 * BLOCK), { optimal });
+    world.addNamespace(11, 2, device);
+    const id = parseNamespace(admin.call(identifySqe({ cns: 0, nsid: 11 })).data!);
+    expect(id).toMatchObject({ nsfeat: 0x10, ...page });
   });
 
   it('follows a resize', () => {
