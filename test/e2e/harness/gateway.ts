@@ -1,7 +1,7 @@
 /** The gateway under test: the built program, as a user starts it, inside the lab's namespace. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,17 @@ export interface GatewayOptions {
   demo?: boolean;
   /** More arguments for `serve`. */
   serve?: readonly string[];
+  /** Makes it a member of the group, managed at its `address`. */
+  member?: GroupMember;
+}
+
+/** What a member of a group is told in its configuration file. */
+export interface GroupMember {
+  name: string;
+  /** As in the file: `1:gw-a, 2:gw-b`. */
+  owners: string;
+  /** ceph.conf of the cluster that has the group's configuration. */
+  cephConf: string;
 }
 
 export interface NamespaceOptions {
@@ -25,6 +36,7 @@ export interface NamespaceOptions {
 }
 
 export const SUBSYSTEM = 'nqn.2026-11.io.anagate:e2e';
+const GROUP = 'e2e';
 const PROGRAM = join(PROJECT, 'dist', 'main.js');
 const START_LIMIT_MS = 30_000;
 
@@ -32,21 +44,24 @@ export class Gateway {
   readonly logFile: string;
   readonly #lab: Place;
   readonly #args: string[];
+  /** Where it listens for management and for discovery. */
+  readonly #management: string;
+  readonly #address: string;
   #process: ChildProcess | null = null;
 
   constructor(lab: Place, number: number, options: GatewayOptions) {
     this.#lab = lab;
     this.logFile = join(lab.directory, `gateway${number}.log`);
-    const { address = '0.0.0.0', demo = false, serve = [] } = options;
-    this.#args = [
-      'serve',
-      '--state-dir',
-      join(lab.directory, `gateway${number}`),
-      '--address',
-      address,
-      ...(demo ? [] : ['--no-demo']),
-      ...serve,
-    ];
+    const { address = '0.0.0.0', demo = false, serve = [], member } = options;
+    this.#address = address;
+    this.#management = member === undefined ? '127.0.0.1' : address;
+    const place = join(lab.directory, `gateway${number}`);
+    const state = ['--state-dir', place];
+    if (member !== undefined) {
+      writeFileSync(`${place}.conf`, configuration(address, member));
+      state.push('--config', `${place}.conf`);
+    }
+    this.#args = ['serve', ...state, '--address', address, ...(demo ? [] : ['--no-demo']), ...serve];
   }
 
   /** Starts it, and does not wait. */
@@ -61,7 +76,7 @@ export class Gateway {
   async start(): Promise<number> {
     const began = performance.now();
     this.launch();
-    while (!(await this.#listens(5500, 8009))) {
+    while (!(await this.#listens())) {
       const status = this.#process?.exitCode ?? null;
       if (status !== null) throw new Error(`the gateway ended with status ${status}, see its log`);
       if (performance.now() - began > START_LIMIT_MS) throw new Error('the gateway does not listen');
@@ -89,7 +104,7 @@ export class Gateway {
   /** One command of the CLI. */
   try(...args: string[]): Promise<Outcome> {
     const [command, all] = this.#lab.inside(process.execPath, [PROGRAM, ...args]);
-    return run(command, all);
+    return run(command, all, { env: { CEPH_NVMEOF_SERVER_ADDRESS: this.#management } });
   }
 
   /** As {@link try}; rejects when the status is not 0. */
@@ -131,9 +146,22 @@ export class Gateway {
     return path;
   }
 
-  async #listens(...ports: number[]): Promise<boolean> {
+  async #listens(): Promise<boolean> {
     const [command, args] = this.#lab.inside('ss', ['-ltnH']);
     const listeners = await mustRun(command, args);
-    return ports.every((port) => new RegExp(`:${port}\\s`).test(listeners));
+    return [`${this.#management}:5500`, `${this.#address}:8009`].every((at) => listeners.includes(` ${at} `));
   }
+}
+
+function configuration(address: string, { name, owners, cephConf }: GroupMember): string {
+  const sections = {
+    gateway: { name, group: GROUP, addr: address },
+    ceph: { pool: 'rbd', config_file: cephConf },
+    monitor: { owners },
+  };
+  return Object.entries(sections)
+    .map(([section, keys]) =>
+      [`[${section}]`, ...Object.entries(keys).map(([k, v]) => `${k} = ${v}`)].join('\n'),
+    )
+    .join('\n');
 }
