@@ -18,6 +18,8 @@ export class DataBuffer {
   readonly classIndex: number;
   /** Data bytes that fit. */
   readonly capacity: number;
+  /** See {@link BufferPool.writeOff}. */
+  writtenOff = false;
   private dataView: Buffer;
   private frameView: Buffer;
   private frameStart: number;
@@ -59,6 +61,7 @@ export class BufferPool {
   waits = 0;
   private borrowed = 0;
   private idle = 0;
+  private writtenOff = 0;
   private readonly waiters: (() => boolean)[] = [];
   /** Inside {@link serveWaiters}; and whether a buffer came back since it last looked. */
   private serving = false;
@@ -82,6 +85,11 @@ export class BufferPool {
     return this.idle;
   }
 
+  /** Bytes of buffers that were written off and have not come back. */
+  get writtenOffBytes(): number {
+    return this.writtenOff;
+  }
+
   /** A buffer for `length` bytes would go over the limit now. */
   isFull(length: number): boolean {
     return this.borrowed + (1 << (BufferPool.classOf(length) + SMALLEST_CLASS_BITS)) > this.limitBytes;
@@ -103,11 +111,31 @@ export class BufferPool {
 
   /** Gives a buffer back. Its content may be seen by nobody until it is overwritten. */
   giveBack(buffer: DataBuffer): void {
-    this.borrowed -= buffer.capacity;
+    if (buffer.writtenOff) {
+      buffer.writtenOff = false;
+      this.writtenOff -= buffer.capacity;
+    } else this.borrowed -= buffer.capacity;
     if (this.idle + buffer.capacity <= this.idleLimitBytes) {
       this.idle += buffer.capacity;
       this.free[buffer.classIndex].push(buffer);
     }
+    this.roomGrew();
+  }
+
+  /**
+   * A borrowed buffer comes back nobody knows when, and others shall not wait for it: it does not count as borrowed any more.
+   * False, and it counts on, when as much as the limit has been written off already: that much memory is the most.
+   */
+  writeOff(buffer: DataBuffer): boolean {
+    if (this.writtenOff + buffer.capacity > this.limitBytes) return false;
+    buffer.writtenOff = true;
+    this.borrowed -= buffer.capacity;
+    this.writtenOff += buffer.capacity;
+    this.roomGrew();
+    return true;
+  }
+
+  private roomGrew(): void {
     this.returned = true;
     if (this.waiters.length > 0 && !this.serving) this.serveWaiters();
   }

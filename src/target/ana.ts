@@ -8,6 +8,7 @@
 import type { Timers } from '../base/clock.ts';
 import { AnaStateCode } from '../wire/ana-log.ts';
 import { Status } from '../wire/status.ts';
+import type { Lease } from './lease.ts';
 import type { Namespace } from './namespace.ts';
 import type { Request } from './request.ts';
 
@@ -35,12 +36,16 @@ export class AnaGroup {
   changeCount = 0;
   /** Commands go straight to the backend: the state serves I/O and nothing drains. */
   open = false;
+  /** While it is over nothing is admitted and nothing answered. null: the group is served without one. */
+  lease: Lease | null = null;
   /** New commands wait until the drain has ended. */
   draining = false;
   /** Admitted commands that have not completed. */
   inFlight = 0;
-  /** Commands held back by the drain, in order of arrival. */
+  /** Commands held back by the drain, or until the lease is renewed, in order of arrival. */
   held: Request[] = [];
+  /** Commands that are done, and whose answers wait for the lease to be renewed, in order. */
+  withheld: Request[] = [];
   /** Namespaces on which commands may wait for orphaned writes. */
   readonly namespacesWaiting = new Set<Namespace>();
   /** Called when a drain may have moved on. */
@@ -60,13 +65,28 @@ export class AnaGroup {
 
   /** Asks to start a command. True: it is counted and may run. False: it was held or answered here. */
   admit(request: Request): boolean {
-    if (this.open) {
+    if (this.open && (this.lease === null || this.lease.isValid)) {
       this.inFlight += 1;
       request.group = this;
+      request.counted = true;
       return true;
     }
-    if (this.draining) this.hold(request);
-    else turnAway(request);
+    if (this.turnsAway) turnAway(request);
+    else this.hold(request);
+    return false;
+  }
+
+  /**
+   * Whether the answer of a command that was admitted here may leave. False: it will be given to the transport again. A
+   * group that lost its right to serve while it worked on the command has nothing to say but that.
+   */
+  mayAnswer(request: Request): boolean {
+    if (this.lease === null || this.lease.isValid) return true;
+    if (this.turnsAway) {
+      request.status = Status.asymmetricAccessInaccessible;
+      return true;
+    }
+    this.withheld.push(request);
     return false;
   }
 
@@ -132,8 +152,16 @@ export class AnaStates {
     group.open = state === AnaState.optimized || state === AnaState.nonOptimized;
     if (changed) this.changed(group);
     if (group.open && group.onQuiet !== null) group.onQuiet();
+    releaseWithheld(group);
     releaseHeld(group);
     if (!group.open) releaseWaiting(group);
+  }
+
+  /** The lease of a group is valid again: what was done meanwhile is answered, what came meanwhile runs. */
+  resume(groupId: number): void {
+    const group = this.groups[groupId];
+    releaseWithheld(group);
+    if (!group.draining) releaseHeld(group);
   }
 
   /**
@@ -201,6 +229,16 @@ export class AnaStates {
   private changed(group: AnaGroup): void {
     this.count(group);
     for (const listener of this.listeners) listener(group.id);
+  }
+}
+
+function releaseWithheld(group: AnaGroup): void {
+  if (group.withheld.length === 0) return;
+  const withheld = group.withheld;
+  group.withheld = [];
+  for (const request of withheld) {
+    if (request.queue.closed) request.queue.discard(request);
+    else request.queue.transport.respond(request);
   }
 }
 

@@ -2,6 +2,8 @@
  * One submission/completion queue pair = one transport connection: its fixed table of requests, SQHD, and what is still
  * in flight when the connection ends.
  */
+import { Status } from '../wire/status.ts';
+import type { AnaGroup } from './ana.ts';
 import type { Controller } from './controller.ts';
 import type { Port } from './port.ts';
 import { Request } from './request.ts';
@@ -12,6 +14,8 @@ export interface QueueTransport {
   respond(request: Request): void;
   /** Gives back the data buffer of a request that will not be answered. */
   dropBuffer(request: Request): void;
+  /** The data buffer of a request that was abandoned counts no more: the backend has it for nobody knows how long. */
+  writeOff(request: Request): void;
   /** Ends the connection. `reason` is for the log. */
   close(reason: string): void;
   /** Ends the connection once what was answered has been sent. */
@@ -108,12 +112,11 @@ export class Queue {
 
   /** A command has its result: hand it to the transport, or drop it when the connection is gone. */
   finish(request: Request): void {
-    const group = request.group;
-    if (group !== null) {
-      request.group = null;
-      group.leave();
+    if (request.counted) {
+      request.counted = false;
+      request.group!.leave();
     }
-    if (this.closed) {
+    if (request.unheard) {
       this.discard(request);
       return;
     }
@@ -121,16 +124,29 @@ export class Queue {
     this.transport.respond(request);
   }
 
-  /** A request of a closed queue is finished with: nobody gets an answer. */
+  /** For the transport, before it sends an answer. False: it is not to be sent now, {@link QueueTransport.respond} will be called again. */
+  mayAnswer(request: Request): boolean {
+    const group = request.group;
+    return group === null || group.lease === null || group.mayAnswer(request);
+  }
+
+  /** A request that is unheard is finished with: nobody gets an answer. */
   discard(request: Request): void {
     if (request.namespace !== null && request.namespace.orphans.size > 0)
       request.namespace.orphanEnded(request);
     this.transport.dropBuffer(request);
-    this.release(request);
+    if (!request.abandoned) this.release(request);
   }
 
   /** The answer is on its way: the slot and the CID may be used again. */
   release(request: Request): void {
+    this.unregister(request);
+    request.state = 'free';
+    this.inUse -= 1;
+    this.freeSlots.push(request);
+  }
+
+  private unregister(request: Request): void {
     const bucket = request.cid & (HASH_SIZE - 1);
     let r = this.buckets[bucket];
     if (r === request) this.buckets[bucket] = request.nextInBucket;
@@ -139,9 +155,32 @@ export class Queue {
       if (r !== null) r.nextInBucket = request.nextInBucket;
     }
     request.nextInBucket = null;
-    request.state = 'free';
-    this.inUse -= 1;
-    this.freeSlots.push(request);
+  }
+
+  /**
+   * Answers what the backend still works on for `group` with the path status. The commands run to their end there, writes
+   * among them as orphans of their namespace, and keep their buffers until then.
+   */
+  abandon(group: AnaGroup): void {
+    for (const request of this.table) {
+      if (request.state === 'active' && request.executing && request.group === group)
+        this.standInFor(request).complete(Status.asymmetricAccessInaccessible);
+    }
+  }
+
+  /** Gives the slot of a command to another request, which answers for it. */
+  private standInFor(request: Request): Request {
+    const standIn = new Request(this, request.slot);
+    standIn.state = 'active';
+    standIn.opcode = request.opcode;
+    standIn.cid = request.cid;
+    this.unregister(request);
+    this.register(standIn);
+    this.table[request.slot] = standIn;
+    request.abandoned = true;
+    if (request.mutates) request.namespace?.orphans.add(request);
+    this.transport.writeOff(request);
+    return standIn;
   }
 
   /**
@@ -152,6 +191,7 @@ export class Queue {
     if (this.closed) return;
     this.closed = true;
     for (const request of this.table) {
+      if (request.state === 'done') this.transport.dropBuffer(request);
       if (request.state !== 'active') continue;
       if (!request.executing) {
         this.transport.dropBuffer(request);

@@ -67,10 +67,14 @@ export class Request implements BlockCompletion {
   /** Byte extent on the namespace, for range checks and orphaned writes. */
   offset = 0;
   length = 0;
-  /** The ANA group that counts it: admitted and not yet completed. */
+  /** The ANA group that admitted it, and has a say in when its answer may leave. */
   group: AnaGroup | null = null;
+  /** Its group counts it: admitted and not yet completed. */
+  counted = false;
   /** At the backend: its buffer must stay. */
   executing = false;
+  /** Its host was answered while the backend still works on it: it has no slot any more. */
+  abandoned = false;
   /** Changes bytes of the namespace, so that a late one must not land on newer data. */
   mutates = false;
   /** The other half of a fused pair. */
@@ -122,11 +126,17 @@ export class Request implements BlockCompletion {
     this.step = 0;
     this.onDone = null;
     this.group = null;
+    this.counted = false;
     this.executing = false;
     this.mutates = false;
     this.status = 0;
     this.dw0 = 0;
     this.dw1 = 0;
+  }
+
+  /** Nobody waits for its answer any more. */
+  get unheard(): boolean {
+    return this.abandoned || this.queue.closed;
   }
 
   /** The command's data: what the host sent, or what goes to it. */

@@ -5,6 +5,7 @@
 import { BufferPool } from '../base/buffer-pool.ts';
 import type { Clock, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { AnaGroup } from './ana.ts';
 import { discoveryLogChanged } from './async-events.ts';
 import { Controller, type ControllerHost } from './controller.ts';
 import { Port, type PortConfig } from './port.ts';
@@ -176,6 +177,13 @@ export class Target {
   *controllers(): Generator<Controller> {
     yield* this.discoveryControllers;
     for (const subsystem of this.subsystems.values()) yield* subsystem.controllers;
+  }
+
+  /** Answers every command of an ANA group that its backend still works on, see {@link Queue.abandon}. */
+  abandon(group: AnaGroup): void {
+    for (const { controllers } of this.subsystems.values()) {
+      for (const { queues } of controllers) for (const queue of queues.values()) queue.abandon(group);
+    }
   }
 
   private controllerEnded(controller: Controller, reason: string): void {

@@ -127,7 +127,9 @@ export class FakeConnection implements QueueTransport {
   /** The end of a turn: answers leave, slots and buffers come back. */
   settle(): void {
     for (const request of this.#done.splice(0)) {
-      request.account(this.#target.clock.nowMs());
+      const nowMs = this.#target.clock.nowMs();
+      if (!this.queue.mayAnswer(request)) continue;
+      request.account(nowMs);
       const withData = request.transfer === Transfer.toHost && request.status === 0;
       this.#answers.push({
         cid: request.cid,
@@ -171,11 +173,15 @@ export class FakeConnection implements QueueTransport {
     request.buffer = null;
   }
 
+  writeOff(request: Request): void {
+    if (request.buffer !== null) this.#target.buffers.writeOff(request.buffer);
+  }
+
   close(reason: string): void {
     if (this.closedBecause !== null) return;
     this.closedBecause = reason;
     this.queue.close();
-    for (const request of this.#done.splice(0)) this.dropBuffer(request);
+    this.#done.length = 0;
   }
 
   closeAfterAnswer(reason: string): void {

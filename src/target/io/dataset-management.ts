@@ -51,7 +51,7 @@ function nextRange(request: Request, outcome: BlockStatus): void {
   const data = request.data;
   const namespace = request.namespace!;
   const at = request.step * DSM_RANGE_BYTES;
-  if (at >= rangeListBytes(request) || request.queue.closed) {
+  if (at >= rangeListBytes(request) || request.unheard) {
     request.complete(Status.success);
     return;
   }

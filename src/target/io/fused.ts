@@ -136,6 +136,7 @@ function executePair(write: Request): void {
     return;
   }
   compare.executing = true;
+  compare.group = write.group;
   write.onDone = pairDone;
   write.namespace!.device.compareAndWrite(write.offset, compare.data, write.data, wantsFua(write), write);
 }

@@ -80,8 +80,15 @@ export class Admission {
   }
 
   giveBack(buffer: DataBuffer): void {
-    this.heldBytes -= buffer.capacity;
+    if (!buffer.writtenOff) this.heldBytes -= buffer.capacity;
     this.pool.giveBack(buffer);
+    if (this.starved && !this.mustStarve()) this.feed();
+  }
+
+  /** See {@link BufferPool.writeOff}. */
+  writeOff(buffer: DataBuffer): void {
+    if (!this.pool.writeOff(buffer)) return;
+    this.heldBytes -= buffer.capacity;
     if (this.starved && !this.mustStarve()) this.feed();
   }
 

@@ -300,6 +300,10 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     this.admission.giveBack(buffer);
   }
 
+  writeOff(request: Request): void {
+    if (request.buffer !== null) this.admission.writeOff(request.buffer);
+  }
+
   private buffersSent(buffers: DataBuffer[]): void {
     for (const buffer of buffers) this.admission.giveBack(buffer);
     this.turnMs = this.target.clock.nowMs();
@@ -337,6 +341,7 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
       const nowMs = this.target.clock.nowMs();
       for (let i = 0; i < answers.length; i++) {
         const request = answers[i];
+        if (!this.queue.mayAnswer(request)) continue;
         request.account(nowMs);
         this.output.answer(request);
         if (request.buffer !== null) this.dropBuffer(request);
@@ -450,7 +455,6 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     this.receiving = null;
     this.admission.close();
     this.queue.close();
-    for (const request of this.answers) this.dropBuffer(request);
     this.answers.length = 0;
     this.output.discard();
   }
