@@ -68,6 +68,8 @@ export interface AnaGroupEntry {
   readonly fencedEpoch: number;
   /** Wall clock of the last change of owner, ms. For people. */
   readonly sinceMs: number;
+  /** An operator moved it here, away from its home: no failback until its owner changes for another reason. */
+  readonly stays?: boolean;
   /** Why the owner is the owner, for people: `home`, `failover from gw-a: silent for 2.1 s`, ... */
   readonly why: string;
 }
@@ -88,7 +90,7 @@ export interface OwnershipChange {
   readonly from: string | null;
   readonly to: string | null;
   readonly why: string;
-  /** Marks of its timeline: `decided`, `fenced`, `released`, `serving`. */
+  /** Marks of its timeline: `decided`, `fenced`, `released`, `serving`; `cancelled` when it did not come about. */
   readonly marks: Readonly<Record<string, number>>;
 }
 

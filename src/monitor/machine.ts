@@ -4,6 +4,11 @@
  */
 import type { Beacon } from './beacon.ts';
 import { EMPTY_MAP, type GroupMap } from './group-map.ts';
+import { Draft } from './machine/draft.ts';
+import { lose, takeBeacon } from './machine/members.ts';
+import { answerRequests } from './machine/requests.ts';
+import { settle } from './machine/settle.ts';
+import type { MonitorTimes } from './times.ts';
 
 /** The two clocks at the moment of an event. */
 export interface Now {
@@ -45,9 +50,52 @@ export interface MachineState {
   readonly since: ReadonlyMap<string, number>;
 }
 
-/** A leader's state when it begins, from the map that it has read. */
-export function beginWith(map: GroupMap): MachineState {
-  return { map, seen: new Map(), since: new Map() };
+/**
+ * A leader's state when it begins, from the map that it has read. `beacons` are those that it already knows: they spare
+ * it decisions on half of the picture.
+ */
+export function beginWith(map: GroupMap, beacons: readonly Beacon[] = []): MachineState {
+  const present = new Set(map.gateways.map(({ incarnation }) => incarnation?.id));
+  const seen = beacons.filter(({ incarnation }) => present.has(incarnation));
+  return { map, seen: new Map(seen.map((beacon) => [beacon.gateway, beacon])), since: new Map() };
 }
 
 export const NOTHING: MachineState = beginWith(EMPTY_MAP);
+
+/**
+ * What becomes of the state. The map is the same object when nothing in it changes, else its epoch is one higher. Beacons of
+ * incarnations that the map does not know must be fresh: an old one, left behind, would pass for a restart.
+ */
+export function step(state: MachineState, event: MachineEvent, now: Now, times: MonitorTimes): MachineState {
+  return stepAll(state, [event], now, times);
+}
+
+/** Several events as one step, hence one epoch. */
+export function stepAll(
+  state: MachineState,
+  events: readonly MachineEvent[],
+  now: Now,
+  times: MonitorTimes,
+): MachineState {
+  const draft = new Draft(state, now, times);
+  for (const event of events) take(draft, event);
+  answerRequests(draft);
+  settle(draft);
+  return draft.finish();
+}
+
+function take(draft: Draft, event: MachineEvent): void {
+  switch (event.kind) {
+    case 'beacon':
+      takeBeacon(draft, event.beacon);
+      break;
+    case 'lost':
+      lose(draft, event.gateway, event.incarnation, event.reason);
+      break;
+    case 'fenced':
+      draft.commitFence(event.incarnation, event.address);
+      break;
+    case 'tick':
+      break;
+  }
+}
