@@ -32,6 +32,7 @@ const SCALARS = {
   TYPE_UINT32: 'number',
   TYPE_INT64: 'Int64',
   TYPE_UINT64: 'Int64',
+  TYPE_DOUBLE: 'number',
 };
 
 /** namespace_add_req -> NamespaceAddReq; GwLogLevel stays. */

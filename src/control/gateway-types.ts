@@ -693,6 +693,106 @@ export interface AnaInfo {
   states: NqnAnaStates[];
 }
 
+export type ListGatewaysReq = Record<string, never>;
+
+export interface GroupGateway {
+  name: string;
+  slot: number;
+  location: string;
+  availability: string;
+  enabled: boolean;
+  drain: string;
+  leader: boolean;
+  ana_groups: number[];
+  hosts: string[];
+  load: number;
+  beacon_age_ms?: Int64;
+  since_ms: Int64;
+  incarnation: string;
+  address: string;
+  port: number;
+}
+
+export interface GatewaysInfo {
+  status: number;
+  error_message: string;
+  epoch: Int64;
+  gateways: GroupGateway[];
+  leader?: string;
+}
+
+export type ListAnaGroupsReq = Record<string, never>;
+
+export interface AnaGroupOnGateway {
+  gateway: string;
+  state: string;
+}
+
+export interface AnaGroupInfo {
+  id: number;
+  owner?: string;
+  home?: string;
+  state: string;
+  states: AnaGroupOnGateway[];
+  since_ms: Int64;
+  why: string;
+  epoch: Int64;
+  awaited?: string;
+}
+
+export interface AnaGroupsInfo {
+  status: number;
+  error_message: string;
+  epoch: Int64;
+  ana_groups: AnaGroupInfo[];
+}
+
+export type ListOwnershipChangesReq = Record<string, never>;
+
+export interface OwnershipMark {
+  name: string;
+  at_ms: Int64;
+}
+
+export interface OwnershipChange {
+  epoch: Int64;
+  ana_group: number;
+  from?: string;
+  to?: string;
+  why: string;
+  marks: OwnershipMark[];
+}
+
+export interface OwnershipChangesInfo {
+  status: number;
+  error_message: string;
+  changes: OwnershipChange[];
+}
+
+export interface ChangeGatewayReq {
+  gateway: string;
+  action: string;
+  force: boolean;
+  location?: string;
+}
+
+export interface MoveAnaGroupReq {
+  ana_group: number;
+  gateway: string;
+  force: boolean;
+}
+
+export interface OkToStopReq {
+  gateways: string[];
+}
+
+export interface OkToStopInfo {
+  status: number;
+  error_message: string;
+  ok: boolean;
+  reasons: string[];
+}
+
 export interface GetSpdkNvmfLogFlagsAndLevelReq {
   all_log_flags?: boolean;
 }
@@ -889,6 +989,30 @@ export interface GatewayRpcs {
   set_ana_state: {
     request: AnaInfo;
     answer: ReqStatus;
+  };
+  list_gateways: {
+    request: ListGatewaysReq;
+    answer: GatewaysInfo;
+  };
+  list_ana_groups: {
+    request: ListAnaGroupsReq;
+    answer: AnaGroupsInfo;
+  };
+  list_ownership_changes: {
+    request: ListOwnershipChangesReq;
+    answer: OwnershipChangesInfo;
+  };
+  change_gateway: {
+    request: ChangeGatewayReq;
+    answer: ReqStatus;
+  };
+  move_ana_group: {
+    request: MoveAnaGroupReq;
+    answer: ReqStatus;
+  };
+  ok_to_stop: {
+    request: OkToStopReq;
+    answer: OkToStopInfo;
   };
   get_spdk_nvmf_log_flags_and_level: {
     request: GetSpdkNvmfLogFlagsAndLevelReq;

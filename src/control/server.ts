@@ -13,10 +13,12 @@ import { systemTimers, type Timers } from '../base/clock.ts';
 import { ERROR_ERRNO } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
+import type { MonitorAdmin } from '../monitor/admin.ts';
 import { GrpcFailure, type RpcHandlers } from './answer.ts';
 import { connectionRpcs } from './connections.ts';
 import { gatewayInfoRpcs } from './gateway-info.ts';
 import { GATEWAY_SERVICE_NAME, gatewayService, type RpcName } from './gateway-proto.ts';
+import { groupRpcs } from './group.ts';
 import { hostRpcs } from './hosts.ts';
 import { listenerRpcs } from './listeners.ts';
 import { namespaceRpcs } from './namespaces.ts';
@@ -29,6 +31,8 @@ const STOP_GRACE_MS = 2000;
 
 export interface GrpcServerOptions {
   gateway: GatewayApi;
+  /** Of the monitor; null or absent: no group decides here. */
+  admin?: MonitorAdmin | null;
   /** IPv4 or IPv6 address, or a host name, to listen on. */
   address: string;
   /** TCP port; 0 takes any free one. */
@@ -70,7 +74,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
 }
 
-function gatewayHandlers({ gateway, version }: GrpcServerOptions): RpcHandlers {
+function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHandlers {
   return {
     ...subsystemRpcs(gateway),
     ...listenerRpcs(gateway),
@@ -78,6 +82,7 @@ function gatewayHandlers({ gateway, version }: GrpcServerOptions): RpcHandlers {
     ...namespaceRpcs(gateway),
     ...connectionRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),
+    ...groupRpcs(admin ?? null),
     ...unsupportedRpcs,
   };
 }
@@ -117,7 +122,7 @@ async function serve(rpc: RpcName, handler: AnyHandler, call: UnaryCall, log: Lo
 }
 
 function readsOnly(rpc: RpcName): boolean {
-  return /^(list|get|show)_/.test(rpc);
+  return /^(list|get|show|ok)_/.test(rpc);
 }
 
 function toGrpcError(rpc: string, error: Error): { code: status; details: string } {

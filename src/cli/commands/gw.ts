@@ -4,6 +4,7 @@ import type { CommandArguments } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import { LOG_LEVELS } from '../output.ts';
 import type { Session } from '../session.ts';
+import { groupVerbs } from './gw-group.ts';
 import { listenerAddress } from './listener.ts';
 import { REQUIRED_SUBSYSTEM } from './shared-options.ts';
 
@@ -127,6 +128,6 @@ const listenerInfo: Verb = {
 export const gw: Noun = {
   name: 'gw',
   aliases: ['gateway'],
-  describe: 'The gateway itself',
-  verbs: [info, version, getLogLevel, setLogLevel, listenerInfo],
+  describe: 'The gateway itself, and the others of its group',
+  verbs: [info, version, getLogLevel, setLogLevel, listenerInfo, ...groupVerbs],
 };

@@ -1,6 +1,7 @@
 /** Every command that talks to a gateway, in the order of the help. */
 import type { Command } from '../command.ts';
 import { connection } from './connection.ts';
+import { events, group } from './group.ts';
 import { gw } from './gw.ts';
 import { host } from './host.ts';
 import { listener } from './listener.ts';
@@ -8,4 +9,14 @@ import { namespace } from './namespace.ts';
 import { subsystem } from './subsystem.ts';
 import { version } from './version.ts';
 
-export const commands: readonly Command[] = [gw, subsystem, listener, host, namespace, connection, version];
+export const commands: readonly Command[] = [
+  gw,
+  group,
+  events,
+  subsystem,
+  listener,
+  host,
+  namespace,
+  connection,
+  version,
+];

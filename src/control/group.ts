@@ -1,0 +1,158 @@
+/** The RPCs about the group of gateways: who is in it, who owns which ANA group, and what operators change of that. */
+import { AnagateError } from '../base/errors.ts';
+import type { GatewayRow, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
+import type { OwnershipChange } from '../monitor/group-map.ts';
+import type { AdminCommand } from '../monitor/machine.ts';
+import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import type {
+  AnaGroupInfo,
+  ChangeGatewayReq,
+  GroupGateway,
+  OwnershipChange as OwnershipChangeMessage,
+} from './gateway-types.ts';
+
+type GroupRpc =
+  | 'list_gateways'
+  | 'list_ana_groups'
+  | 'list_ownership_changes'
+  | 'change_gateway'
+  | 'move_ana_group'
+  | 'ok_to_stop';
+
+/** `admin` is null where no monitor of a group decides. */
+export function groupRpcs(admin: MonitorAdmin | null): RpcHandlers<GroupRpc> {
+  return {
+    list_gateways: () =>
+      answer(
+        'Failure listing the gateways of the group',
+        { epoch: 0, gateways: [] as GroupGateway[] },
+        () => {
+          const monitor = required(admin);
+          const leader = monitor.leader()?.gateway;
+          return {
+            epoch: monitor.epoch,
+            gateways: monitor.gateways().map(toGateway),
+            ...(leader !== undefined && { leader }),
+          };
+        },
+      ),
+    list_ana_groups: () =>
+      answer('Failure listing the ANA groups', { epoch: 0, ana_groups: [] as AnaGroupInfo[] }, () => {
+        const monitor = required(admin);
+        return { epoch: monitor.epoch, ana_groups: monitor.groups().map(toGroup) };
+      }),
+    list_ownership_changes: () =>
+      answer('Failure listing the changes of ownership', { changes: [] as OwnershipChangeMessage[] }, () => ({
+        changes: required(admin).events().map(toChange),
+      })),
+    change_gateway: (request) =>
+      answerDone(failureOf(request), () => {
+        const { action, gateway, force } = request;
+        if (action === 'drain') return required(admin).drain(requireName(gateway), force);
+        return required(admin).request(toCommand(request));
+      }),
+    move_ana_group: ({ ana_group: group, gateway, force }) =>
+      answerDone(`Failure moving ANA group ${group} to ${gateway}`, () =>
+        required(admin).request({ kind: 'move', group, gateway: requireName(gateway), force }),
+      ),
+    ok_to_stop: ({ gateways }) =>
+      answer('Failure asking whether gateways may be stopped', { ok: false, reasons: [] as string[] }, () => {
+        const names = gateways.map(requireName);
+        if (names.length === 0) throw new AnagateError('INVALID_ARGUMENT', 'no gateway is named');
+        const reasons = [...required(admin).okToStop(names)];
+        return { ok: reasons.length === 0, reasons };
+      }),
+  };
+}
+
+function required(admin: MonitorAdmin | null): MonitorAdmin {
+  if (admin !== null) return admin;
+  throw new AnagateError(
+    'NOT_SUPPORTED',
+    'this gateway is not in a group that decides together: it is alone, or [monitor] owners of its configuration file says ' +
+      'who owns which ANA group',
+  );
+}
+
+function requireName(name: string): string {
+  if (name !== '') return name;
+  throw new AnagateError('INVALID_ARGUMENT', 'a gateway has to be named');
+}
+
+function toCommand({ action, gateway, location }: ChangeGatewayReq): AdminCommand {
+  const name = requireName(gateway);
+  switch (action) {
+    case 'create':
+      return { kind: 'create', gateway: name, ...(location !== undefined && { location }) };
+    case 'delete':
+    case 'enable':
+    case 'disable':
+    case 'undrain':
+      return { kind: action, gateway: name };
+    case 'set-location':
+      return { kind: 'set-location', gateway: name, location: location ?? '' };
+    default:
+      throw new AnagateError(
+        'INVALID_ARGUMENT',
+        `there is no action "${action}"; there are create, delete, enable, disable, drain, undrain and set-location`,
+      );
+  }
+}
+
+const DOING: Readonly<Record<string, string>> = {
+  create: 'creating',
+  delete: 'deleting',
+  enable: 'enabling',
+  disable: 'disabling',
+  drain: 'draining',
+  undrain: 'undraining',
+};
+
+function failureOf({ action, gateway }: ChangeGatewayReq): string {
+  return `Failure ${DOING[action] ?? 'changing'} gateway ${gateway}`;
+}
+
+function toGateway(row: GatewayRow): GroupGateway {
+  return {
+    name: row.name,
+    slot: row.slot,
+    location: row.location,
+    availability: row.availability,
+    enabled: row.enabled,
+    drain: row.drain,
+    leader: row.leader,
+    ana_groups: [...row.groups],
+    hosts: [...row.hosts],
+    load: row.load,
+    ...(row.beaconAgeMs !== null && { beacon_age_ms: Math.round(row.beaconAgeMs) }),
+    since_ms: Math.round(row.sinceMs),
+    incarnation: row.incarnation ?? '',
+    address: row.peerAddress,
+    port: row.peerPort,
+  };
+}
+
+function toGroup(row: GroupRow): AnaGroupInfo {
+  return {
+    id: row.id,
+    ...(row.owner !== null && { owner: row.owner }),
+    ...(row.home !== null && { home: row.home }),
+    state: row.state,
+    states: row.states.map(({ gateway, state }) => ({ gateway, state })),
+    since_ms: Math.round(row.sinceMs),
+    why: row.why,
+    epoch: row.epoch,
+    ...(row.awaited !== null && { awaited: row.awaited }),
+  };
+}
+
+function toChange({ epoch, group, from, to, why, marks }: OwnershipChange): OwnershipChangeMessage {
+  return {
+    epoch,
+    ana_group: group,
+    ...(from !== null && { from }),
+    ...(to !== null && { to }),
+    why,
+    marks: Object.entries(marks).map(([name, at]) => ({ name, at_ms: Math.round(at) })),
+  };
+}

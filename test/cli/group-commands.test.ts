@@ -1,0 +1,106 @@
+/** The commands about the group of gateways, over a real gRPC server before a fake monitor. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nullLog } from '../../src/base/log.ts';
+import { type GrpcServer, startGrpcServer } from '../../src/control/server.ts';
+import { FakeAdmin } from '../control/fake-admin.ts';
+import { FakeGateway } from '../control/fake-gateway.ts';
+import { type CliResult, runCli } from './run-cli.ts';
+
+let admin: FakeAdmin;
+let server: GrpcServer;
+
+async function serve(monitor: FakeAdmin | null): Promise<GrpcServer> {
+  const gateway = new FakeGateway();
+  return startGrpcServer({
+    gateway,
+    admin: monitor,
+    address: '127.0.0.1',
+    port: 0,
+    log: nullLog,
+    version: '1',
+  });
+}
+
+beforeEach(async () => {
+  admin = new FakeAdmin();
+  server = await serve(admin);
+});
+afterEach(() => server.stop());
+
+function cli(line: string, of: GrpcServer = server): Promise<CliResult> {
+  return runCli(line, { CEPH_NVMEOF_SERVER_ADDRESS: '127.0.0.1', CEPH_NVMEOF_SERVER_PORT: `${of.port}` });
+}
+
+describe('what people see', () => {
+  it('gw list: every gateway, the leader marked', async () => {
+    const { out } = await cli('gw list --format plain');
+    expect(out).toMatch(/gw-a \(leader\) +AVAILABLE +1 +1 +1 +- +0\.3 s ago +192\.0\.2\.1:5500/);
+    expect(out).toMatch(/gw-b +AVAILABLE, drained +2 +- +1 +rack-2/);
+  });
+
+  it('gw show: one of them; a wrong name is answered with those that there are', async () => {
+    expect((await cli('gw show -i gw-a')).out).toContain('Serves ANA groups: 1');
+    const { status, err } = await cli('gw show -i gw-z');
+    expect([status, err]).toEqual([2, expect.stringContaining('it has gw-a, gw-b')]);
+  });
+
+  it('group show: owner, why, and what is waited for', async () => {
+    const { out } = await cli('group show --format plain');
+    expect(out).toContain('map epoch 9');
+    expect(out).toMatch(/^ *1 +gw-a +ACTIVE +gw-a .* home +-$/m);
+    expect(out).toMatch(/^ *2 +- +STANDBY +gw-b .* nobody can +a gateway that is AVAILABLE$/m);
+  });
+
+  it('events: the timeline in milliseconds, in its order', async () => {
+    const { out } = await cli('events --format plain');
+    expect(out).toContain('fenced +1200 ms, serving +1300 ms');
+    expect(out).toContain('failover from gw-b: silent for 2.1 s');
+  });
+
+  it('as a document', async () => {
+    const { out } = await cli('group show --format json');
+    expect(JSON.parse(out)).toMatchObject({ status: 0, ana_groups: [{ id: 1, owner: 'gw-a' }, { id: 2 }] });
+  });
+});
+
+describe('what people ask for', () => {
+  it.each([
+    ['gw create -i gw-c --location rack-3', { kind: 'create', gateway: 'gw-c', location: 'rack-3' }],
+    ['gw create -i gw-c', { kind: 'create', gateway: 'gw-c' }],
+    ['gw delete -i gw-b', { kind: 'delete', gateway: 'gw-b' }],
+    ['gw enable -i gw-b', { kind: 'enable', gateway: 'gw-b' }],
+    ['gw disable -i gw-b', { kind: 'disable', gateway: 'gw-b' }],
+    ['gw undrain -i gw-b', { kind: 'undrain', gateway: 'gw-b' }],
+    ['gw drain -i gw-b', { drain: 'gw-b', force: false }],
+    ['gw drain -i gw-b --force', { drain: 'gw-b', force: true }],
+    ['gw set-location -i gw-b --location x', { kind: 'set-location', gateway: 'gw-b', location: 'x' }],
+    ['group move -l 2 -i gw-a', { kind: 'move', group: 2, gateway: 'gw-a', force: false }],
+  ])('%s', async (line, command) => {
+    const { status, out } = await cli(line);
+    expect([status, out]).toEqual([0, expect.stringContaining('Successful')]);
+    expect(admin.commands).toEqual([command]);
+  });
+
+  it('a refusal says what, and is the exit status', async () => {
+    admin.refusal = 'the group has no gateway gw-z; it has gw-a, gw-b';
+    const { status, err } = await cli('gw drain -i gw-z');
+    expect([status, err]).toEqual([
+      22,
+      'Failure draining gateway gw-z: the group has no gateway gw-z; it has gw-a, gw-b',
+    ]);
+  });
+
+  it('gw ok-to-stop: yes, or EBUSY with the reasons', async () => {
+    expect(await cli('gw ok-to-stop -i gw-a')).toEqual({ status: 0, out: 'gw-a may be stopped', err: '' });
+    admin.reasons = ['ANA group 1 would have no owner'];
+    const { status, err } = await cli('gw ok-to-stop -i gw-a gw-b');
+    expect([status, err]).toEqual([16, expect.stringContaining('ANA group 1 would have no owner')]);
+  });
+});
+
+it('a gateway without a group says so', async () => {
+  const lone = await serve(null);
+  const { status, err } = await cli('group show', lone);
+  expect([status, err]).toEqual([95, expect.stringContaining('not in a group that decides together')]);
+  await lone.stop();
+});
