@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   target: ['wire', ...INNER],
   backend: ['node-rados', ...INNER],
   store: ['node-rados', ...INNER],
-  monitor: ['store', ...INNER],
+  monitor: ['store', 'node-rados', ...INNER],
   transport: ['target', 'wire', ...INNER],
   config: INNER,
   observe: ['target', 'wire', ...INNER],

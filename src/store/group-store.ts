@@ -2,19 +2,23 @@
 import type { Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { Cluster, RadosUnavailableError } from '../node-rados/lib/node-rados.ts';
+import { Cluster, type IoContext, RadosUnavailableError } from '../node-rados/lib/node-rados.ts';
 import { objectNameOf } from './omap-layout.ts';
 import { OmapStore } from './omap-store.ts';
 import { codeOf } from './rados-failures.ts';
 import { type StoreClient, StoreConnection } from './store-connection.ts';
 
-/** Where a group keeps its configuration, and who asks. */
-export interface GroupPlace {
+/** A pool, and the Ceph user that may use it. */
+export interface PoolPlace {
   pool: string;
   /** ceph.conf. */
   configFile: string;
   /** Ceph user without "client.". */
   id: string;
+}
+
+/** Where a group keeps its configuration, and who asks. */
+export interface GroupPlace extends PoolPlace {
   group: string;
   /** Name of this gateway. */
   gateway: string;
@@ -61,17 +65,23 @@ export async function openGroupStore(options: GroupStoreOptions): Promise<OmapSt
 
 /** A client of its own for the configuration. */
 export async function connectClient(place: GroupPlace): Promise<StoreClient> {
+  const objects = await openGroupPool(place);
+  const { cluster } = objects;
+  return { objects, id: cluster.instanceId, close: () => cluster.close() };
+}
+
+/** The pool in which a group meets, with a new client that does nothing else. */
+export async function openGroupPool(place: PoolPlace): Promise<IoContext> {
   const cluster = await connect(place);
   try {
-    const objects = await cluster.openPool(place.pool);
-    return { objects, id: cluster.instanceId, close: () => cluster.close() };
+    return await cluster.openPool(place.pool);
   } catch (error) {
     await cluster.close();
     throw codeOf(error) === 'ENOENT' ? noPool(place.pool) : cannotConnect(place, error);
   }
 }
 
-async function connect(place: GroupPlace): Promise<Cluster> {
+async function connect(place: PoolPlace): Promise<Cluster> {
   try {
     return await Cluster.connect({ confFile: place.configFile, name: place.id, options: CLIENT_OPTIONS });
   } catch (error) {
@@ -88,7 +98,7 @@ function noPool(pool: string): AnagateError {
   );
 }
 
-function cannotConnect({ configFile, id }: GroupPlace, error: unknown): AnagateError {
+function cannotConnect({ configFile, id }: PoolPlace, error: unknown): AnagateError {
   return new AnagateError(
     'BACKEND_FAILED',
     `The Ceph cluster of ${configFile} cannot be reached as client.${id}: ${(error as Error).message}. Check [ceph] config_file ` +
