@@ -1,0 +1,98 @@
+/**
+ * Who has fallen silent, judged by changes of the beacons on the judge's own monotonic clock. Every gateway watches at all times,
+ * so that a new leader knows at once. Who sees nothing move, itself included, or was late itself, suspects nobody (ha-design L3, L4).
+ */
+import type { Beacon } from './beacon.ts';
+import type { Holder } from './group-map.ts';
+import type { MonitorTimes } from './times.ts';
+
+export interface Suspect extends Holder {
+  readonly silentMs: number;
+}
+
+interface Watched extends Holder {
+  /** Of its newest beacon; -1: none was seen. */
+  readonly sequence: number;
+  /** When that was new, or when the clocks started anew. */
+  readonly sinceMs: number;
+}
+
+export class Silence {
+  readonly #times: MonitorTimes;
+  #watched = new Map<string, Watched>();
+  #expected = new Set<string>();
+  #self = '';
+  #lookedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(times: MonitorTimes) {
+    this.#times = times;
+  }
+
+  /** The judge's own incarnation: until its beacon comes back, nobody is suspected. */
+  become(incarnation: string, nowMs: number): void {
+    this.#self = incarnation;
+    this.startAnew(nowMs);
+  }
+
+  /** Runs that the map names, which are the ones to judge: the clock of one that was never seen starts here. */
+  expect(runs: readonly Holder[], nowMs: number): void {
+    this.#expected = new Set(runs.map(({ incarnation }) => incarnation));
+    for (const { gateway, incarnation } of runs) {
+      if (!this.#watched.has(incarnation))
+        this.#watch({ gateway, incarnation, sequence: -1, sinceMs: nowMs });
+    }
+  }
+
+  /**
+   * All beacons, as just read. Returns those that show life: changed since the last look. The first sight of a beacon of an
+   * incarnation that the map does not name shows none: it may be an old one, left behind.
+   */
+  saw(beacons: readonly Beacon[], nowMs: number): readonly Beacon[] {
+    if (nowMs - this.#lookedMs > 2 * this.#times.tick || this.#isBlind(nowMs)) this.startAnew(nowMs);
+    this.#lookedMs = nowMs;
+    const news = beacons.filter((beacon) => this.#notice(beacon, nowMs));
+    this.#forgetOthers(beacons);
+    return news;
+  }
+
+  /** Runs that the map names and whose beacons have not changed for the grace, the judge's own excepted. */
+  suspects(nowMs: number): readonly Suspect[] {
+    if (nowMs - this.#lookedMs > 2 * this.#times.tick || this.#isBlind(nowMs)) return [];
+    return [...this.#watched.values()]
+      .filter(({ incarnation }) => incarnation !== this.#self && this.#expected.has(incarnation))
+      .map(({ gateway, incarnation, sinceMs }) => ({ gateway, incarnation, silentMs: nowMs - sinceMs }))
+      .filter(({ silentMs }) => silentMs >= this.#times.grace);
+  }
+
+  /** The judge was late or may have missed something: nobody has been silent. */
+  startAnew(nowMs: number): void {
+    for (const watched of this.#watched.values()) this.#watch({ ...watched, sinceMs: nowMs });
+  }
+
+  /** Its own beacon does not come back: that the others' do not says nothing about them. */
+  #isBlind(nowMs: number): boolean {
+    const own = this.#watched.get(this.#self);
+    return own === undefined || own.sequence < 0 || nowMs - own.sinceMs >= this.#times.grace / 2;
+  }
+
+  #notice(beacon: Beacon, nowMs: number): boolean {
+    const { gateway, incarnation, sequence } = beacon;
+    const known = this.#watched.get(incarnation);
+    if (known !== undefined && sequence <= known.sequence) return false;
+    this.#watch({ gateway, incarnation, sequence, sinceMs: nowMs });
+    return known !== undefined;
+  }
+
+  #watch(watched: Watched): void {
+    this.#watched.set(watched.incarnation, watched);
+  }
+
+  /** Neither in the map nor among the beacons: it is over. */
+  #forgetOthers(beacons: readonly Beacon[]): void {
+    const present = new Set(beacons.map(({ incarnation }) => incarnation));
+    for (const incarnation of this.#watched.keys()) {
+      const isOver = !present.has(incarnation) && !this.#expected.has(incarnation);
+      if (isOver && incarnation !== this.#self) this.#watched.delete(incarnation);
+    }
+  }
+}
