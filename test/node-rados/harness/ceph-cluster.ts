@@ -36,12 +36,16 @@ export interface TestCluster {
   stop(): void;
 }
 
-/** Starts a cluster. Null when that is not possible here; `say` is told why. */
-export function startCluster(release: CephRelease, say: (text: string) => void): TestCluster | null {
+/** Starts a cluster, as the script's variables `more` say. Null when that is not possible here; `say` is told why. */
+export function startCluster(
+  release: CephRelease,
+  say: (text: string) => void,
+  more: NodeJS.ProcessEnv = {},
+): TestCluster | null {
   const script = join(ROOT, 'scripts/ceph', `ceph${release}.sh`);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const folder = mkdtempSync(join(tmpdir(), 'anagate-ceph-'));
-    const environment = clusterEnvironment(folder, attempt);
+    const environment = { ...clusterEnvironment(folder, attempt), ...more };
     const env = { ...process.env, ...environment };
     const conf = join(folder, 'cluster', 'ceph.conf');
     const stop = () => {
