@@ -782,6 +782,25 @@ export interface MoveAnaGroupReq {
   force: boolean;
 }
 
+export interface RebalanceReq {
+  dry_run: boolean;
+}
+
+export interface NamespaceMove {
+  subsystem_nqn: string;
+  nsid: number;
+  from: number;
+  to: number;
+}
+
+export interface RebalanceInfo {
+  status: number;
+  error_message: string;
+  moves: NamespaceMove[];
+  done: number;
+  running: boolean;
+}
+
 export interface OkToStopReq {
   gateways: string[];
 }
@@ -1013,6 +1032,10 @@ export interface GatewayRpcs {
   ok_to_stop: {
     request: OkToStopReq;
     answer: OkToStopInfo;
+  };
+  rebalance: {
+    request: RebalanceReq;
+    answer: RebalanceInfo;
   };
   get_spdk_nvmf_log_flags_and_level: {
     request: GetSpdkNvmfLogFlagsAndLevelReq;

@@ -1,5 +1,6 @@
 /** The RPCs about the group of gateways: who is in it, who owns which ANA group, and what operators change of that. */
 import { AnagateError } from '../base/errors.ts';
+import type { GatewayApi } from '../gateway/gateway-api.ts';
 import type { GatewayRow, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
 import type { OwnershipChange } from '../monitor/group-map.ts';
 import type { AdminCommand } from '../monitor/machine.ts';
@@ -8,6 +9,7 @@ import type {
   AnaGroupInfo,
   ChangeGatewayReq,
   GroupGateway,
+  NamespaceMove,
   OwnershipChange as OwnershipChangeMessage,
 } from './gateway-types.ts';
 
@@ -17,10 +19,11 @@ type GroupRpc =
   | 'list_ownership_changes'
   | 'change_gateway'
   | 'move_ana_group'
-  | 'ok_to_stop';
+  | 'ok_to_stop'
+  | 'rebalance';
 
 /** `admin` is null where no monitor of a group decides. */
-export function groupRpcs(admin: MonitorAdmin | null): RpcHandlers<GroupRpc> {
+export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcHandlers<GroupRpc> {
   return {
     list_gateways: () =>
       answer(
@@ -62,6 +65,19 @@ export function groupRpcs(admin: MonitorAdmin | null): RpcHandlers<GroupRpc> {
         const reasons = [...required(admin).okToStop(names)];
         return { ok: reasons.length === 0, reasons };
       }),
+    rebalance: ({ dry_run: dryRun }) => {
+      const nothing = { moves: [] as NamespaceMove[], done: 0, running: false };
+      return answer('Failure rebalancing namespaces', nothing, () => {
+        const { moves, done, running } = gateway.rebalance(dryRun);
+        const messages = moves.map(({ nqn, nsid, anaGroupId, to }) => ({
+          subsystem_nqn: nqn,
+          nsid,
+          from: anaGroupId,
+          to,
+        }));
+        return { moves: messages, done, running };
+      });
+    },
   };
 }
 

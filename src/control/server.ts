@@ -82,7 +82,7 @@ function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHan
     ...namespaceRpcs(gateway),
     ...connectionRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),
-    ...groupRpcs(admin ?? null),
+    ...groupRpcs(gateway, admin ?? null),
     ...unsupportedRpcs,
   };
 }

@@ -4,6 +4,8 @@
  * {@link AnagateError} and changes nothing when it cannot be done.
  */
 
+import type { NamespaceMove } from './rebalance.ts';
+
 export interface SubsystemSpec {
   nqn: string;
   /** Default "AG" + 18 random digits; at most 20 ASCII characters. */
@@ -133,6 +135,14 @@ export interface GatewayInfo {
   initialized: boolean;
 }
 
+export interface RebalanceInfo {
+  /** Still to be made, as things are now. */
+  readonly moves: readonly NamespaceMove[];
+  /** Made by this gateway since it last began. */
+  readonly done: number;
+  readonly running: boolean;
+}
+
 export interface GatewayApi {
   info(): GatewayInfo;
 
@@ -162,6 +172,9 @@ export interface GatewayApi {
   /** INVALID_ARGUMENT when the namespace is not on an image. */
   changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void>;
   listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];
+
+  /** Spreads the namespaces evenly over the ANA groups, or only says how. Resolves before the moves are made. */
+  rebalance(dryRun: boolean): RebalanceInfo;
 
   listConnections(nqn?: string): ConnectionInfo[];
 

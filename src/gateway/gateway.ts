@@ -26,6 +26,7 @@ import type {
   ListenerSpec,
   NamespaceInfo,
   NamespaceSpec,
+  RebalanceInfo,
   SubsystemInfo,
   SubsystemSpec,
 } from './gateway-api.ts';
@@ -39,6 +40,7 @@ import {
   planImageTreatment,
   planResize,
 } from './namespace-plans.ts';
+import { Rebalancer } from './rebalancer.ts';
 import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
 import { usesBacking } from './shared-backing.ts';
@@ -60,6 +62,10 @@ const RETRY_MS = 5000;
  * ahead, so that a group as large as can be comes to its end even if all gateways of it are asked without a pause.
  */
 const CONFLICT_ATTEMPTS = 200;
+
+/** Defaults of ceph-nvmeof's rebalance_period_sec and max_ns_to_change_lb_grp. */
+const REBALANCE_PERIOD_MS = 7000;
+const REBALANCE_MOVES = 8;
 
 /** Who this gateway is, for people and for listeners. */
 export interface GatewayIdentity {
@@ -84,6 +90,8 @@ export interface GatewayOptions {
   reservedPaths: readonly string[];
   timers: Timers;
   log: Log;
+  /** See {@link Rebalancer}; ceph-nvmeof's figures unless said. */
+  rebalance?: { periodMs: number; movesPerRound: number };
   logLevel: { get(): string; set(level: string): void };
   random: {
     /** A new UUID. */
@@ -108,6 +116,7 @@ export class Gateway implements GatewayApi {
   #cntlids: CntlidAllocator | null = null;
   /** End of the request under way; the next one waits for it. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #rebalancer: Rebalancer;
   #retryTimer: Timer | null = null;
   readonly #endSubscriptions: (() => void)[] = [];
 
@@ -129,6 +138,16 @@ export class Gateway implements GatewayApi {
       log,
     });
     options.groups.onUsableChange(() => this.#applier.updateAnaStates());
+    this.#rebalancer = new Rebalancer({
+      leads: () => monitor.admin?.leader()?.gateway === options.identity.name,
+      namespaces: () => this.#config.namespaces(),
+      homeGroups: () => monitor.homeGroups(),
+      move: ({ nqn, nsid, to }) => this.changeNamespaceAnaGroup(nqn, nsid, to),
+      periodMs: options.rebalance?.periodMs ?? REBALANCE_PERIOD_MS,
+      movesPerRound: options.rebalance?.movesPerRound ?? REBALANCE_MOVES,
+      timers,
+      log,
+    });
     this.#listing = new Listing({
       config: this.#config,
       target,
@@ -167,6 +186,7 @@ export class Gateway implements GatewayApi {
     // What was committed between the load and the watch.
     void this.#exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
+    this.#rebalancer.start();
     this.#resized();
   }
 
@@ -198,6 +218,7 @@ export class Gateway implements GatewayApi {
     if (this.#state === 'stopping' || this.#state === 'stopped') return;
     this.#state = 'stopping';
     this.#retryTimer?.cancel();
+    this.#rebalancer.stop();
     for (const end of this.#endSubscriptions) end();
     await this.#turn.catch(() => {});
     this.#options.target.accepting = false;
@@ -507,6 +528,12 @@ export class Gateway implements GatewayApi {
 
   listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {
     return this.#listing.namespaces(filter);
+  }
+
+  rebalance(dryRun: boolean): RebalanceInfo {
+    const moves = dryRun ? this.#rebalancer.plan() : this.#rebalancer.begin();
+    const { done, running } = this.#rebalancer.progress();
+    return { moves, done, running };
   }
 
   listConnections(nqn?: string): ConnectionInfo[] {

@@ -98,6 +98,13 @@ describe('what people ask for', () => {
   });
 });
 
+it('group rebalance: what will be moved, or would be', async () => {
+  expect((await cli('group rebalance --dry-run --format plain')).out).toMatch(
+    /1 namespaces would be moved:\n.*\nnqn\.2026-11\.test:sub +3 +1 +2/,
+  );
+  expect((await cli('group rebalance')).out).toContain('1 namespaces to be moved, 4 done');
+});
+
 it('a gateway without a group says so', async () => {
   const lone = await serve(null);
   const { status, err } = await cli('group show', lone);

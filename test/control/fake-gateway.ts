@@ -10,6 +10,7 @@ import type {
   ListenerSpec,
   NamespaceInfo,
   NamespaceSpec,
+  RebalanceInfo,
   SubsystemInfo,
   SubsystemSpec,
 } from '../../src/gateway/gateway-api.ts';
@@ -59,6 +60,14 @@ export class FakeGateway implements GatewayApi {
     this.#hosts.clear();
     this.#listeners.length = 0;
     this.#namespaces.length = 0;
+  }
+
+  rebalance(dryRun: boolean): RebalanceInfo {
+    return {
+      moves: [{ nqn: 'nqn.2026-11.test:sub', nsid: 3, anaGroupId: 1, to: 2 }],
+      done: 4,
+      running: !dryRun,
+    };
   }
 
   info(): GatewayInfo {

@@ -57,11 +57,36 @@ const move: Verb = {
   },
 };
 
+const rebalance: Verb = {
+  name: 'rebalance',
+  describe:
+    'Spread the namespaces evenly over the ANA groups, a few at a time; hosts see paths change and no error',
+  options: {
+    'dry-run': { type: 'boolean', describe: 'Say what would be moved, or is still to be, and move nothing' },
+  },
+  examples: [
+    ['group rebalance --dry-run', ''],
+    ['group rebalance', ''],
+  ],
+  run: async (args, session) => {
+    const dryRun = args.flag('dry-run');
+    const answer = await session.call('rebalance', { dry_run: dryRun }, 'Failure rebalancing namespaces');
+    return session.report('rebalance_info', answer, () => {
+      const { moves, done, running } = answer;
+      if (moves.length === 0) return 'Namespaces are balanced over the ANA groups';
+      const rows = moves.map((move) => [move.subsystem_nqn, move.nsid, move.from, move.to]);
+      const table = session.output.table(['Subsystem', 'NSID', 'From Group', 'To Group'], rows);
+      const state = dryRun && !running ? 'would be moved' : `to be moved, ${done} done`;
+      return `${moves.length} namespaces ${state}:\n${table}`;
+    });
+  },
+};
+
 export const group: Noun = {
   name: 'group',
   aliases: [],
   describe: 'ANA groups: who owns which',
-  verbs: [show, move],
+  verbs: [show, move, rebalance],
 };
 
 export const events: Verb = {
