@@ -7,13 +7,25 @@ const SCRIPT = join(PROJECT, 'scripts', 'ceph', 'ceph16.sh');
 /** Ends itself after this, whatever happens. Seconds. */
 const LIFE_S = 900;
 
+export interface CephOptions {
+  /** Of the lab's namespace. Default: its loopback, which only what runs in that namespace reaches. */
+  address?: string;
+  /** Monitors of the cluster; default 1. */
+  monitors?: number;
+  lifeSeconds?: number;
+}
+
 export class CephCluster {
   readonly #lab: Place;
   readonly #directory: string;
+  readonly #variables: readonly string[];
 
-  constructor(lab: Place) {
+  constructor(lab: Place, options: CephOptions = {}) {
+    const { address = '127.0.0.1', monitors = 1, lifeSeconds = LIFE_S } = options;
     this.#lab = lab;
     this.#directory = join(lab.directory, 'ceph');
+    const cluster = [`CEPH_DIR=${this.#directory}`, `CEPH_ADDR=${address}`, `LIFE=${lifeSeconds}`];
+    this.#variables = [...cluster, `MONS=${monitors}`, 'MGR=0'];
   }
 
   get conf(): string {
@@ -26,8 +38,7 @@ export class CephCluster {
 
   /** `kill osd.0`, `revive osd.0`, `stop`. */
   async script(...words: string[]): Promise<string> {
-    const variables = [`CEPH_DIR=${this.#directory}`, `LIFE=${LIFE_S}`, 'MGR=0'];
-    return mustRun(...this.#lab.inside('env', [...variables, SCRIPT, ...words]));
+    return mustRun(...this.#lab.inside('env', [...this.#variables, SCRIPT, ...words]));
   }
 
   ceph(...words: string[]): Promise<string> {

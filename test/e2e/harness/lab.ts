@@ -12,17 +12,13 @@ import { afterAll, afterEach, beforeAll } from 'vitest';
 import { mustRun } from './command.ts';
 import { Gateway, type GatewayOptions } from './gateway.ts';
 import { LinuxHost, type LinuxHostOptions } from './linux-host.ts';
-import { LINUX_HOST_TOOL, type Place } from './place.ts';
+import { LAB_TOOL, type Place } from './place.ts';
 import { TwoPathTarget } from './two-path-target.ts';
 
-/** $1 namespace, $2 folder. Waits until its stdin ends, then kills what lives in the namespace and removes both. */
+/** $1 namespace, $2 folder, $3 lab.sh. Waits until its stdin ends, then kills what lives in the namespaces and removes all. */
 const REAPER = `
 read -r _
-for i in 1 2 3; do
-  pids=$(ip netns pids "$1" 2>/dev/null) && [ -n "$pids" ] || break
-  kill -KILL $pids 2>/dev/null; sleep 0.2
-done
-ip netns del "$1" 2>/dev/null
+"$3" --netns "$1" down
 rm -rf -- "$2"`;
 
 let labsOfThisProcess = 0;
@@ -41,11 +37,11 @@ export class Lab implements Place {
 
   async open(): Promise<void> {
     this.#directory = mkdtempSync(join(tmpdir(), 'anagate-e2e-'));
-    this.#reaper = spawn('bash', ['-c', REAPER, 'reaper', this.namespace, this.#directory], {
+    this.#reaper = spawn('bash', ['-c', REAPER, 'reaper', this.namespace, this.#directory, LAB_TOOL], {
       detached: true,
       stdio: ['pipe', 'ignore', 'inherit'],
     });
-    await mustRun(LINUX_HOST_TOOL, ['bridge-up', '--netns', this.namespace]);
+    await this.tool('up', '0');
   }
 
   async close(): Promise<void> {
@@ -77,6 +73,16 @@ export class Lab implements Place {
     const target = new TwoPathTarget(this, sizeBytes);
     this.#targets.push(target);
     return target;
+  }
+
+  /** Anything with a log that the report of a failed test shall show. */
+  watch(part: { readonly logFile: string }): void {
+    this.#targets.push(part);
+  }
+
+  /** A command of scripts/lab.sh. */
+  async tool(...words: string[]): Promise<void> {
+    await mustRun(LAB_TOOL, ['--netns', this.namespace, ...words]);
   }
 
   inside(command: string, args: readonly string[]): [string, string[]] {

@@ -1,4 +1,5 @@
 /** A Linux host in qemu: runs bash in it, and knows the nvme commands that the tests need. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { mustRun, type Outcome, run } from './command.ts';
 import { LINUX_HOST_TOOL, type Place } from './place.ts';
@@ -59,6 +60,14 @@ export class LinuxHost {
       env: this.#environment(),
       input: script,
     });
+  }
+
+  /** Starts a bash script, at most `seconds`; its output comes as it is written, the exit status is the script's. */
+  start(script: string, seconds: number): ChildProcessWithoutNullStreams {
+    const words = ['script', '-n', this.#name, '-t', String(seconds)];
+    const child = spawn(LINUX_HOST_TOOL, words, { env: { ...process.env, ...this.#environment() } });
+    child.stdin.end(script);
+    return child;
   }
 
   /** As {@link try}, with the output trimmed; rejects when the status is not 0. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 export const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 export const LINUX_HOST_TOOL = join(PROJECT, 'scripts', 'linux-host.sh');
+export const LAB_TOOL = join(PROJECT, 'scripts', 'lab.sh');
 /** Addresses of a lab's namespace on its two bridges: what a gateway listens on. */
 export const LAB_ADDRESSES = ['10.88.0.1', '10.89.0.1'] as const;
 
