@@ -69,13 +69,6 @@ export function beginMove(
   draft.beginWaiting(`hand-over ${group.id}`);
 }
 
-/** What keeps the group from going home, or away from where it should not be, and to whom it would go; for people. */
-export function wantedMove(draft: Draft, group: AnaGroupEntry): Move | null {
-  const able = draft.gateways.filter((gateway) => obstacle(gateway, draft.seen) === null);
-  const others = able.filter(({ name }) => name !== group.owner?.gateway);
-  return moveAway(draft, group, others) ?? moveHome(draft, group, others);
-}
-
 /** The owner should not have the group. */
 function moveAway(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEntry[]): Move | null {
   const owner = draft.gateway(group.owner!.gateway)!;

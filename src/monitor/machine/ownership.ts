@@ -43,7 +43,7 @@ export function assignUnowned(draft: Draft): void {
 /** Writes down who lost a group that nobody got. */
 export function recordOrphans(draft: Draft): void {
   for (const [group, { from }] of draft.orphans) {
-    draft.record({ group, from, to: null, why: draft.group(group)?.why ?? 'nobody needs it' });
+    draft.record({ group, from, to: null, why: draft.group(group)?.why || 'no namespace is in it, and no gateway has it as its home' });
   }
 }
 

@@ -81,7 +81,7 @@ function retireGroups(draft: Draft): void {
   for (const group of draft.groups) {
     if (isWanted(draft, group.id)) continue;
     if (group.holders.length === 0) draft.dropGroup(group.id);
-    else disown(draft, group, 'no namespace is in it, and no gateway has it as its home');
+    else disown(draft, group, '');
   }
 }
 

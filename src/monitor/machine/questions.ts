@@ -1,0 +1,128 @@
+/** What people ask of the machine's state. */
+import type { Beacon } from '../beacon.ts';
+import { type AnaGroupEntry, gatewayOf, groupOf, type Holder } from '../group-map.ts';
+import type { MachineState } from '../machine.ts';
+import { type Board, choose, covers, homeOf, missingHosts, obstacle } from '../placement.ts';
+import { fencesOf, isPopulated } from './ownership.ts';
+
+export interface Permission {
+  readonly ok: boolean;
+  /** Why not. */
+  readonly reasons: readonly string[];
+}
+
+/** Whether, with these gateways stopped, every ANA group would be served and every host of theirs keep a path. */
+export function okToStop({ map, seen }: MachineState, names: readonly string[]): Permission {
+  const unknown = names.filter((name) => gatewayOf(map, name) === undefined);
+  const reasons = unknown.map((name) => `There is no gateway "${name}" in this group`);
+  const staying = map.gateways.filter(
+    (gateway) => !names.includes(gateway.name) && obstacle(gateway, seen) === null,
+  );
+  // Each group that finds its new owner is counted where it goes.
+  let groups = map.groups;
+  for (const group of map.groups) {
+    const now = group.next ?? group.owner?.gateway ?? '';
+    if (!isPopulated({ seen }, group.id) || (now !== '' && !names.includes(now))) continue;
+    const hosts = seen.get(now)?.hosts ?? [];
+    const board: Board = { gateways: map.gateways, groups, seen };
+    const target = choose(board, staying, { group: group.id, hosts, location: null });
+    reasons.push(...objections(board, group, now, target?.name ?? null, hosts));
+    groups = groups.map((one) => (one.id === group.id ? { ...one, next: target?.name ?? null } : one));
+  }
+  return { ok: reasons.length === 0, reasons };
+}
+
+function objections(
+  { seen }: Board,
+  group: AnaGroupEntry,
+  owner: string,
+  target: string | null,
+  hosts: readonly string[],
+): readonly string[] {
+  if (target === null) return [`Nobody would serve ANA group ${group.id}`];
+  const reasons: string[] = [];
+  if (!covers(target, group.id, seen) && covers(owner, group.id, seen)) {
+    reasons.push(`ANA group ${group.id} would go to ${target}, where a subsystem of it has no listener`);
+  }
+  const missing = missingHosts(hosts, target, seen);
+  if (missing.length > 0) {
+    reasons.push(`ANA group ${group.id} would go to ${target}, where ${missing.join(', ')} has no path`);
+  }
+  return reasons;
+}
+
+/** What an ANA group waits for before it is served where it should be; null: for nothing. */
+export function waitsFor(state: MachineState, id: number): string | null {
+  const group = groupOf(state.map, id);
+  if (group === undefined) return null;
+  return (
+    waitsForHolders(state, group) ??
+    waitsForAbleGateway(state, group) ??
+    waitsForOwner(state, group) ??
+    waitsForMove(state, group)
+  );
+}
+
+function waitsForHolders(state: MachineState, group: AnaGroupEntry): string | null {
+  const waits = group.holders
+    .filter(({ incarnation }) => group.next !== null || incarnation !== group.owner?.incarnation)
+    .map((holder) => fenceText(state, group, holder) ?? releaseText(state, group, holder));
+  return waits.length === 0 ? null : waits.join('; ');
+}
+
+function fenceText({ map }: MachineState, group: AnaGroupEntry, holder: Holder): string | null {
+  const fences = fencesOf(map.fences, group.id, holder).filter(({ state }) => state === 'intended');
+  if (fences.length === 0) return null;
+  const addresses = fences.map(({ address }) => address).join(', ');
+  return `fence of ${holder.gateway} (${addresses}): ${fences[0].reason}`;
+}
+
+function releaseText(state: MachineState, group: AnaGroupEntry, holder: Holder): string {
+  const to = group.next ?? group.owner?.gateway;
+  return `${holder.gateway} to release it${to === undefined ? '' : ` to ${to}`} (${progress(state, group, holder)})`;
+}
+
+function waitsForAbleGateway({ map, seen }: MachineState, group: AnaGroupEntry): string | null {
+  if (group.owner !== null) return null;
+  const obstacles = map.gateways.map((gateway) => `${gateway.name} ${obstacle(gateway, seen) ?? 'is able'}`);
+  return `a gateway that can serve it: ${obstacles.join(', ') || 'there is none'}`;
+}
+
+function waitsForOwner(state: MachineState, group: AnaGroupEntry): string | null {
+  const { owner } = group;
+  if (owner === null || activityOf(beaconOf(state, owner), group) === 'serving') return null;
+  return `${owner.gateway} to serve it (${progress(state, group, owner)})`;
+}
+
+/** A planned move that is due, but may not begin yet. */
+function waitsForMove({ map, seen, since }: MachineState, group: AnaGroupEntry): string | null {
+  const owner = group.owner?.gateway ?? '';
+  if (since.has(`hosts ${group.id}`)) {
+    const hosts = seen.get(owner)?.hosts ?? [];
+    const lacks = map.gateways
+      .filter((gateway) => gateway.name !== owner && obstacle(gateway, seen) === null)
+      .map(({ name }) => `${name} lacks ${missingHosts(hosts, name, seen).join(', ') || 'none'}`);
+    return `hosts of ${owner} to connect to the gateway that it is to move to: ${lacks.join('; ')}`;
+  }
+  if (since.has(`backoff ${group.id}`))
+    return `${owner}, which did not release it in time, before it is asked again`;
+  if (!since.has(`failback ${group.id}`)) return null;
+  return `failback to ${homeOf(map.gateways, group.id)?.name ?? 'a gateway with fewer groups'}, which has to stay able for a while`;
+}
+
+/** How far the gateway has come with the epoch that it has to acknowledge. */
+function progress(state: MachineState, group: AnaGroupEntry, holder: Holder): string {
+  const beacon = beaconOf(state, holder);
+  if (beacon === undefined) return `epoch ${group.epoch}; it has not reported`;
+  const activity = activityOf(beacon, group);
+  return `epoch ${group.epoch}; it has applied ${beacon.appliedEpoch} and is ${activity ?? 'without the group'}`;
+}
+
+function activityOf(beacon: Beacon | undefined, group: AnaGroupEntry): string | undefined {
+  return beacon?.groups.find(({ id }) => id === group.id)?.activity;
+}
+
+function beaconOf({ seen }: MachineState, { gateway, incarnation }: Holder): Beacon | undefined {
+  const beacon = seen.get(gateway);
+  return beacon?.incarnation === incarnation ? beacon : undefined;
+}
