@@ -2,7 +2,7 @@
 
 import { openFileDevice } from '../backend/file.ts';
 import { MemoryDevice } from '../backend/memory.ts';
-import type { CephOptions } from '../backend/rbd/group-client.ts';
+import type { CephOptions, FenceAuthority } from '../backend/rbd/group-client.ts';
 import type { RbdBackend } from '../backend/rbd/rbd-backend.ts';
 import type { RbdDevice } from '../backend/rbd/rbd-device.ts';
 import type { BlockDevice } from '../base/block-device.ts';
@@ -26,6 +26,13 @@ export interface BackendRequest {
 /** Rejects with an AnagateError that names the file or image and the reason. */
 export type OpenBackend = (request: BackendRequest) => Promise<BlockDevice>;
 
+/** A connected RADOS client of an ANA group. */
+export interface GroupClientAddress {
+  group: number;
+  /** As the blocklist takes it: `192.0.2.1:0/4711`. */
+  address: string;
+}
+
 /** What is kept in a cluster, which knows each ANA group as a client of its own: fenced, and handed over, as a whole. */
 export interface GroupBackends {
   /**
@@ -33,10 +40,22 @@ export interface GroupBackends {
    * durable and all locks are released.
    */
   serve(groupId: number, serving: boolean): Promise<boolean>;
-  /** False while the group is fenced. */
-  isUsable(groupId: number): boolean;
-  /** Calls `listener` when the answer of {@link isUsable} has changed, before the first operation that fails of it. */
-  onUsableChange(listener: () => void): void;
+  /** Connects the group's client if there is none; resolves with its address. */
+  connect(groupId: number): Promise<string>;
+  clients(): readonly GroupClientAddress[];
+  /** What the group's client does from now on is done after every fence that was committed at the call. */
+  waitForFences(groupId: number): Promise<void>;
+  /** Asks with the group's client whether its lease goes on: false when it was revoked. Rejects with EBLOCKLISTED after a fence. */
+  renewLease(groupId: number): Promise<boolean>;
+  /** New clients take the place of all present ones. */
+  replaceClients(): Promise<void>;
+  /**
+   * Calls `listener` with false when the group's client was fenced, before the first operation that fails of it, and with
+   * true when there is a new one.
+   */
+  onUsable(listener: (groupId: number, usable: boolean) => void): void;
+  /** Calls `listener` after a client was connected. */
+  onConnected(listener: () => void): void;
   /** The namespace behind the device was moved to another group. */
   move(device: BlockDevice, groupId: number): Promise<void>;
   /** Moves the image, which is closed here, to its pool's trash. */
@@ -45,6 +64,8 @@ export interface GroupBackends {
 
 export interface BackendsOptions {
   ceph: CephOptions;
+  /** Absent: this gateway decides alone. */
+  authority?: FenceAuthority;
   clock: Clock;
   timers: Timers;
   log: Log;
@@ -55,8 +76,8 @@ export class Backends implements GroupBackends {
   readonly open: OpenBackend = (request) => this.#open(request);
   readonly #options: BackendsOptions;
   readonly #served = new Set<number>();
-  readonly #fenced = new Set<number>();
-  #onUsableChange: () => void = () => {};
+  #onUsable: (groupId: number, usable: boolean) => void = () => {};
+  #onConnected: () => void = () => {};
   #rbd: RbdBackend | null = null;
   #loading: Promise<RbdBackend> | null = null;
 
@@ -65,18 +86,40 @@ export class Backends implements GroupBackends {
   }
 
   async serve(groupId: number, serving: boolean): Promise<boolean> {
-    if (serving === this.#served.has(groupId)) return true;
     if (serving) this.#served.add(groupId);
     else this.#served.delete(groupId);
     return this.#rbd === null || this.#rbd.serve(groupId, serving);
   }
 
-  isUsable(groupId: number): boolean {
-    return !this.#fenced.has(groupId);
+  async connect(groupId: number): Promise<string> {
+    const rbd = await this.#loadRbd();
+    return rbd.connect(groupId);
   }
 
-  onUsableChange(listener: () => void): void {
-    this.#onUsableChange = listener;
+  clients(): readonly GroupClientAddress[] {
+    return this.#rbd?.clients() ?? [];
+  }
+
+  async waitForFences(groupId: number): Promise<void> {
+    const rbd = await this.#loadRbd();
+    await rbd.waitForFences(groupId);
+  }
+
+  async renewLease(groupId: number): Promise<boolean> {
+    const rbd = await this.#loadRbd();
+    return rbd.renewLease(groupId);
+  }
+
+  async replaceClients(): Promise<void> {
+    await this.#rbd?.replaceClients();
+  }
+
+  onUsable(listener: (groupId: number, usable: boolean) => void): void {
+    this.#onUsable = listener;
+  }
+
+  onConnected(listener: () => void): void {
+    this.#onConnected = listener;
   }
 
   async move(device: BlockDevice, groupId: number): Promise<void> {
@@ -145,21 +188,18 @@ export class Backends implements GroupBackends {
 
   #loadRbd(): Promise<RbdBackend> {
     this.#loading ??= import('../backend/rbd/rbd-backend.ts').then((module) => {
+      const { authority = null, ...options } = this.#options;
       const rbd = new module.RbdBackend({
-        ...this.#options,
-        onUsable: (groupId, usable) => this.#usable(groupId, usable),
+        ...options,
+        authority,
+        onUsable: (groupId, usable) => this.#onUsable(groupId, usable),
+        onConnected: () => this.#onConnected(),
       });
       for (const groupId of this.#served) void rbd.serve(groupId, true);
       this.#rbd = rbd;
       return rbd;
     });
     return this.#loading;
-  }
-
-  #usable(groupId: number, usable: boolean): void {
-    if (usable) this.#fenced.delete(groupId);
-    else this.#fenced.add(groupId);
-    this.#onUsableChange();
   }
 }
 

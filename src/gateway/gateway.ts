@@ -15,6 +15,7 @@ import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
+import { Condition } from './condition.ts';
 import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
@@ -40,6 +41,7 @@ import {
   planImageTreatment,
   planResize,
 } from './namespace-plans.ts';
+import { type LeaseTerms, Ownership } from './ownership.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
@@ -85,6 +87,8 @@ export interface GatewayOptions {
   target: Target;
   openBackend: OpenBackend;
   groups: GroupBackends;
+  /** Absent: nobody else could serve the groups. Its clock is the target's. */
+  lease?: LeaseTerms;
   openListener: OpenListener;
   /** Files that namespaces must not use. */
   reservedPaths: readonly string[];
@@ -109,6 +113,8 @@ export class Gateway implements GatewayApi {
   readonly #ana = new AnaStates(LIMITS.maxAnaGroups);
   readonly #devices: NamespaceDevices;
   readonly #listeners: Listeners;
+  readonly #condition: Condition;
+  readonly #ownership: Ownership;
   readonly #applier: TargetApplier;
   readonly #listing: Listing;
   #state: State = 'new';
@@ -127,17 +133,32 @@ export class Gateway implements GatewayApi {
     this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
     this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
     const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
+    this.#condition = new Condition({
+      config: this.#config,
+      target,
+      listeners: this.#listeners,
+      isLocal,
+      timers,
+      isServing: () => this.#state === 'serving' || this.#state === 'stopping',
+      onChange: () => this.#ownership.conditionChanged(),
+    });
+    this.#ownership = new Ownership({
+      ana: this.#ana,
+      target,
+      backends: options.groups,
+      lease: options.lease ?? null,
+      timers,
+      log,
+      condition: () => this.#condition.read(),
+    });
     this.#applier = new TargetApplier({
       target,
-      ana: this.#ana,
-      monitor,
       devices: this.#devices,
       listeners: this.#listeners,
       isLocal,
       groups: options.groups,
       log,
     });
-    options.groups.onUsableChange(() => this.#applier.updateAnaStates());
     this.#rebalancer = new Rebalancer({
       leads: () => monitor.admin?.leader()?.gateway === options.identity.name,
       namespaces: () => this.#config.namespaces(),
@@ -166,23 +187,27 @@ export class Gateway implements GatewayApi {
    */
   async start(): Promise<void> {
     this.#state = 'starting';
-    const { store, monitor, target } = this.#options;
+    const { store, monitor, target, lease } = this.#options;
+    lease?.clock.start();
+    monitor.attach(this.#ownership);
     this.#place = await monitor.start();
     const { minCntlid, maxCntlid } = this.#place;
     // Each run begins elsewhere in the range: the ids of a predecessor that hangs do not come back soon.
     const start = minCntlid + this.#options.random.integer(maxCntlid - minCntlid + 1);
     this.#cntlids = new CntlidAllocator(minCntlid, maxCntlid, start);
-    this.#applier.updateAnaStates();
     // While some listeners are open and others are not yet: who asks then for a subsystem that comes next is told "busy".
     target.accepting = false;
-    await this.#applier.apply(this.#config.follow(await store.load()));
+    await this.#apply(await store.load());
     this.#requireSomeListener();
     target.accepting = true;
     this.#endSubscriptions.push(
-      monitor.onChange(() => this.#applier.updateAnaStates()),
+      monitor.onChange(() => this.#showGroups()),
       store.watch((version) => this.#storeChanged(version)),
     );
     this.#state = 'serving';
+    // Without others nobody could take over what hosts do not reach here.
+    if (lease !== undefined) this.#condition.watchNetwork();
+    this.#ownership.conditionChanged();
     // What was committed between the load and the watch.
     void this.#exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
@@ -211,8 +236,8 @@ export class Gateway implements GatewayApi {
   }
 
   /**
-   * Ends everything in the order that hosts like best: no new connections, commands in flight are answered (for at most
-   * {@link LIMITS.stopDrainMs}), connections closed, devices flushed and closed.
+   * Ends everything in the order that hosts like best: other gateways take over, no new connections, commands in flight are
+   * answered (for at most {@link LIMITS.stopDrainMs}), connections closed, devices flushed and closed.
    */
   async stop(): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'stopped') return;
@@ -221,12 +246,16 @@ export class Gateway implements GatewayApi {
     this.#rebalancer.stop();
     for (const end of this.#endSubscriptions) end();
     await this.#turn.catch(() => {});
-    this.#options.target.accepting = false;
+    const { monitor, target, lease } = this.#options;
+    target.accepting = false;
+    await monitor.leave();
+    this.#condition.stop();
     this.#listeners.stopAccepting();
     await this.#drain();
     await this.#listeners.closeAll('gateway stopping');
     await this.#devices.closeAll();
-    await this.#options.monitor.stop();
+    lease?.clock.stop();
+    await monitor.stop();
     await this.#options.store.close();
     this.#state = 'stopped';
   }
@@ -345,8 +374,23 @@ export class Gateway implements GatewayApi {
 
   async #take(snapshot: ConfigSnapshot): Promise<void> {
     if (snapshot.version === this.#config.version) return;
-    await this.#applier.apply(this.#config.follow(snapshot));
+    await this.#apply(snapshot);
+    this.#ownership.conditionChanged();
     this.#resized();
+  }
+
+  /** The states of new groups come before their namespaces: hosts shall not see one that seems to be served nowhere. */
+  async #apply(snapshot: ConfigSnapshot): Promise<void> {
+    const changes = this.#config.follow(snapshot);
+    this.#ownership.conditionChanged();
+    this.#showGroups();
+    await this.#applier.apply(changes);
+  }
+
+  /** Hosts see the home groups, and all that namespaces are in. */
+  #showGroups(): void {
+    const groups = [...this.#config.namespaces()].map(({ anaGroupId }) => anaGroupId);
+    this.#ownership.exist([...this.#options.monitor.homeGroups(), ...groups]);
   }
 
   /** Another gateway's commit, or an echo of our own. */
@@ -455,7 +499,7 @@ export class Gateway implements GatewayApi {
     const grown: NamespaceRecord[] = [];
     for (const record of this.#config.namespaces()) {
       if (record.backend.type !== 'rbd' || record.disableAutoResize) continue;
-      if (this.#options.monitor.stateOf(record.anaGroupId) !== 'optimized') continue;
+      if (!this.#ownership.serves(record.anaGroupId)) continue;
       const { sizeBytes: bytes = 0 } = this.#devices.get(record) ?? {};
       const sizeBytes = Math.min(bytes - (bytes % record.blockSize), LIMITS.maxNamespaceBytes);
       if (sizeBytes > record.sizeBytes) grown.push({ ...record, sizeBytes });

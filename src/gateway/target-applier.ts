@@ -8,8 +8,6 @@
 import type { BlockDevice } from '../base/block-device.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
-import type { MonitorClient } from '../monitor/monitor-client.ts';
-import { AnaState, type AnaStates } from '../target/ana.ts';
 import type { Subsystem } from '../target/subsystem.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
@@ -32,22 +30,13 @@ export const MODEL = 'Anagate NVMe/TCP';
 /** PORTIDs from here on are no gateway's own, see Gateway's #makePort. */
 const REMOTE_PORT_IDS = LIMITS.maxSlots * LIMITS.maxListenAddresses;
 
-const ANA_STATE = {
-  optimized: AnaState.optimized,
-  'non-optimized': AnaState.nonOptimized,
-  inaccessible: AnaState.inaccessible,
-} as const;
-
 export interface TargetApplierOptions {
   target: Target;
-  ana: AnaStates;
-  monitor: MonitorClient;
   devices: NamespaceDevices;
   listeners: Listeners;
   /** Whether a listener's host name means this gateway. */
   isLocal: (hostName: string) => boolean;
-  /** Told which groups this gateway serves, and asked which it can. */
-  groups: GroupBackends;
+  groups: Pick<GroupBackends, 'move'>;
   log: Log;
 }
 
@@ -86,35 +75,6 @@ export class TargetApplier {
       if (record.kind === 'namespace') await this.#openDevice(record);
       await this.#add(record);
     }
-  }
-
-  /** Takes the states of ANA groups from the monitor: of the home groups, and of all that namespaces are in. */
-  updateAnaStates(): void {
-    const { target, monitor } = this.#options;
-    const groups = new Set(monitor.homeGroups());
-    for (const subsystem of target.subsystems.values()) {
-      for (const namespace of subsystem.namespaces.values()) groups.add(namespace.anaGroupId);
-    }
-    for (const group of groups) this.#updateAnaState(group);
-  }
-
-  #updateAnaState(group: number): void {
-    const { ana, monitor, groups } = this.#options;
-    const owned = monitor.stateOf(group);
-    const state = groups.isUsable(group) ? ANA_STATE[owned] : AnaState.inaccessible;
-    this.#serve(group, owned !== 'inaccessible');
-    // Setting a state anew would end a drain.
-    if (!ana.groups[group]!.known || ana.stateOf(group) !== state) ana.set(group, state);
-  }
-
-  #serve(group: number, serving: boolean): void {
-    const { groups, log } = this.#options;
-    groups.serve(group, serving).then(
-      (done) => {
-        if (!done) log.warn({ group, serving }, 'not all images of the ANA group follow yet; trying on');
-      },
-      (err: unknown) => log.error({ group, serving, err }, 'an ANA group does not follow'),
-    );
   }
 
   // ---- one record ----
@@ -208,7 +168,6 @@ export class TargetApplier {
       if (device !== undefined) offered.device = device;
       return;
     }
-    this.#updateAnaState(record.anaGroupId);
     this.#offer(record, device ?? devices.standIn(record));
   }
 
@@ -224,7 +183,6 @@ export class TargetApplier {
   #changeNamespace(after: NamespaceRecord): void {
     const trouble = this.#troubles.get(keyOf(after));
     if (trouble !== undefined) this.#troubles.set(keyOf(after), { ...trouble, record: after });
-    this.#updateAnaState(after.anaGroupId);
     const subsystem = this.#subsystem(after);
     subsystem.changeAnaGroup(after.nsid, after.anaGroupId);
     subsystem.resizeNamespace(after.nsid, after.sizeBytes);

@@ -1,12 +1,16 @@
 /** The monitor of a gateway that is alone: it is in slot 0 and owns every ANA group. */
+import { FixedOwner } from './fixed-owner.ts';
 import type { GroupServer } from './group-server.ts';
-import { type GatewayPlace, type GroupState, type MonitorClient, placeOfSlot } from './monitor-client.ts';
+import { type GatewayPlace, type MonitorClient, placeOfSlot } from './monitor-client.ts';
 
 export class LocalMonitor implements MonitorClient {
   readonly admin = null;
   readonly #place = placeOfSlot(0);
 
-  attach(_server: GroupServer): void {}
+  attach(server: GroupServer): void {
+    // Nobody else could serve a group that was set by hand.
+    new FixedOwner(this.homeGroups(), () => true).attach(server);
+  }
 
   async start(): Promise<GatewayPlace> {
     return this.#place;
@@ -14,11 +18,6 @@ export class LocalMonitor implements MonitorClient {
 
   homeGroups(): readonly number[] {
     return [this.#place.anaGroupId];
-  }
-
-  /** Nobody else could serve a group that was set by hand. */
-  stateOf(_groupId: number): GroupState {
-    return 'optimized';
   }
 
   onChange(_listener: () => void): () => void {

@@ -1,14 +1,11 @@
 /**
- * What a gateway learns from whoever decides ownership: its place in the group, and the state of each ANA group on it.
- * Providers: this process alone (local-monitor.ts), a table in the configuration file (static-monitor.ts), and the gateways
- * together (shared-monitor.ts).
+ * What a gateway learns from whoever decides ownership, which has it serve ANA groups: its place in the group. Providers: this
+ * process alone (local-monitor.ts), a table in the configuration file (static-monitor.ts), and the gateways together
+ * (shared-monitor.ts).
  */
 import { LIMITS } from '../limits.ts';
 import type { MonitorAdmin } from './admin.ts';
 import type { GroupServer } from './group-server.ts';
-
-/** State of an ANA group on one gateway. */
-export type GroupState = 'optimized' | 'non-optimized' | 'inaccessible';
 
 /** Where this gateway stands in its group. Constant for the life of the process. */
 export interface GatewayPlace {
@@ -31,10 +28,7 @@ export interface MonitorClient {
   /** ANA groups that have a home gateway in the group, ascending: what automatic placement chooses from. Never empty. */
   homeGroups(): readonly number[];
 
-  /** State of ANA group `groupId` (1..{@link LIMITS.maxAnaGroups}) on this gateway, now. */
-  stateOf(groupId: number): GroupState;
-
-  /** Calls `listener` after states or home groups changed. Returns the function that ends it. */
+  /** Calls `listener` after the home groups changed. Returns the function that ends it. */
   onChange(listener: () => void): () => void;
 
   /**

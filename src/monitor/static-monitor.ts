@@ -4,8 +4,9 @@
  */
 import { AnagateError } from '../base/errors.ts';
 import { LIMITS } from '../limits.ts';
+import { FixedOwner } from './fixed-owner.ts';
 import type { GroupServer } from './group-server.ts';
-import { type GatewayPlace, type GroupState, type MonitorClient, placeOfSlot } from './monitor-client.ts';
+import { type GatewayPlace, type MonitorClient, placeOfSlot } from './monitor-client.ts';
 
 /** One line of the table. */
 export interface GroupOwner {
@@ -40,7 +41,9 @@ export class StaticMonitor implements MonitorClient {
     this.#own = new Set(owners.filter((owner) => owner.gateway === gateway).map(({ group }) => group));
   }
 
-  attach(_server: GroupServer): void {}
+  attach(server: GroupServer): void {
+    new FixedOwner(this.#groups, (group) => this.#own.has(group)).attach(server);
+  }
 
   async start(): Promise<GatewayPlace> {
     return this.#place;
@@ -48,10 +51,6 @@ export class StaticMonitor implements MonitorClient {
 
   homeGroups(): readonly number[] {
     return this.#groups;
-  }
-
-  stateOf(groupId: number): GroupState {
-    return this.#own.has(groupId) ? 'optimized' : 'inaccessible';
   }
 
   onChange(_listener: () => void): () => void {

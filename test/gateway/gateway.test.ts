@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { MemoryDevice } from '../../src/backend/memory.ts';
+import type { GroupServer } from '../../src/monitor/group-server.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
-import type { GroupState } from '../../src/monitor/monitor-client.ts';
 import { ConnectRefused } from '../initiator/controller.ts';
 import { LogId } from '../initiator/log-page.ts';
 import { code, connect, HOST, host, listen, listener, MIB, makeRig, memory, NQN, serveOne } from './rig.ts';
@@ -215,17 +215,13 @@ describe('requests', () => {
 describe('the monitor', () => {
   it('sets the states that hosts see, and says where namespaces go', async () => {
     class Monitor extends LocalMonitor {
-      state: GroupState = 'inaccessible';
-      changed = (): void => {};
+      server: GroupServer | null = null;
       override homeGroups(): readonly number[] {
         return [1, 2];
       }
-      override stateOf(group: number): GroupState {
-        return group === 2 ? this.state : 'optimized';
-      }
-      override onChange(listener: () => void): () => void {
-        this.changed = listener;
-        return () => {};
+      override attach(server: GroupServer): void {
+        this.server = server;
+        void server.takeOver(1, false);
       }
     }
     const monitor = new Monitor();
@@ -235,8 +231,7 @@ describe('the monitor', () => {
     expect((await controller.read(2, 0, 1, 512)).status).toBe(0x302);
     await listen(controller);
     await controller.anaLog();
-    monitor.state = 'optimized';
-    monitor.changed();
+    await monitor.server?.takeOver(2, false);
     await controller.nextEvent();
     await vi.waitFor(async () => expect((await controller.read(2, 0, 1, 512)).status).toBe(0));
     expect((await controller.read(1, 0, 1, 512)).status).toBe(0);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/limits.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { placeOfSlot } from '../../src/monitor/monitor-client.ts';
+import { TakingServer } from './taking-server.ts';
 
 describe('place in the group', () => {
   it('gives every slot controller ids of its own, none of them reserved', () => {
@@ -24,16 +25,17 @@ describe('place in the group', () => {
 });
 
 describe('LocalMonitor', () => {
-  it('is alone in slot 0 and owns every group', async () => {
+  it('is alone in slot 0 and has every group served that there is', async () => {
     const monitor = new LocalMonitor();
+    const server = new TakingServer([7]);
+    monitor.attach(server);
     expect(await monitor.start()).toEqual({ slot: 0, anaGroupId: 1, minCntlid: 1, maxCntlid: 2040 });
     expect(monitor.homeGroups()).toEqual([1]);
-    expect([1, 2, LIMITS.maxAnaGroups].map((group) => monitor.stateOf(group))).toEqual([
-      'optimized',
-      'optimized',
-      'optimized',
-    ]);
+    expect(server.taken).toEqual([1, 7]);
+    server.populate([7, LIMITS.maxAnaGroups]);
+    expect(server.taken).toEqual([1, 7, LIMITS.maxAnaGroups]);
     monitor.onChange(() => {})();
+    await monitor.leave();
     await monitor.stop();
   });
 });

@@ -84,10 +84,12 @@ describeWithCeph('RbdDevice', () => {
     const ceph = { confFile: '/nonexistent/ceph.conf', id: 'nobody' };
     const backend = new RbdBackend({
       ceph,
+      authority: null,
       clock: systemClock,
       timers: systemTimers,
       log: nullLog,
       onUsable: () => {},
+      onConnected: () => {},
     });
     const name = { pool: POOL, radosNamespace: '', image: 'x' };
     await expect(backend.open({ name, groupId: 1, readOnly: false })).rejects.toThrow(

@@ -34,10 +34,12 @@ export class RbdRig {
   constructor(ceph: CephOptions = { confFile: cephConf }) {
     this.backend = new RbdBackend({
       ceph,
+      authority: null,
       clock: systemClock,
       timers: systemTimers,
       log: collectingLog((line) => this.complaints.push(line)),
       onUsable: (group, usable) => this.#said(`${group} ${usable}`),
+      onConnected: () => {},
     });
     rigs.push(this);
   }

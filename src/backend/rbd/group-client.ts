@@ -1,11 +1,13 @@
 /**
  * The RADOS client of one ANA group: the unit that is fenced. The images of a group share it. When it is fenced, the group
- * stops at once, a new client with a new address is made, and the images are opened in that.
+ * stops at once. A new client with a new address, in which the images are opened, is made when whoever decides about
+ * ownership says so; if nobody does, at once.
  */
 import type { Clock, Timer, Timers } from '../../base/clock.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { Cluster } from '../../node-rados/lib/node-rados.ts';
+import { FencedClients } from './fenced-clients.ts';
 import { CLIENT_OPTIONS } from './image-settings.ts';
 import { RadosSession } from './rados-session.ts';
 import type { RbdDevice } from './rbd-device.ts';
@@ -26,14 +28,26 @@ export interface CephOptions {
   id?: string | undefined;
 }
 
+/** What gateways that fence one another know and ask. */
+export interface FenceAuthority {
+  /** The fence of that client is committed. Addresses are like `192.0.2.1:0/4711`. */
+  isFenced(address: string): boolean;
+  /** Asks, with the client of a group, whether the lease of the group goes on. Resolves with false when it was revoked. */
+  renewLease(cluster: Cluster): Promise<boolean>;
+}
+
 export interface GroupClientOptions {
   id: number;
   ceph: CephOptions;
+  /** null: nobody decides about ownership, and a fenced client is replaced at once. */
+  authority: FenceAuthority | null;
   clock: Clock;
   timers: Timers;
   log: Log;
   /** Told before the first operation of the group fails because of a fence (false), and when a new client is there (true). */
   onUsable(groupId: number, usable: boolean): void;
+  /** Told when a client is connected, the first one too. */
+  onConnected(groupId: number): void;
 }
 
 export class GroupClient {
@@ -43,7 +57,9 @@ export class GroupClient {
   #session: RadosSession | null = null;
   #connecting: Promise<RadosSession> | null = null;
   #serving = false;
-  #recovering = false;
+  #recovering: Promise<void> | null = null;
+  /** Fenced, and not replaced yet. */
+  #awaitsReplacement = false;
   #closed = false;
   #lastFenceMs = Number.NEGATIVE_INFINITY;
   #backoffMs = 0;
@@ -64,8 +80,13 @@ export class GroupClient {
     return this.#serving;
   }
 
-  /** Connects if need be. Rejects with BACKEND_FAILED or BACKEND_UNAVAILABLE. */
-  connected(): Promise<RadosSession> {
+  /** Connects if need be, but not in the place of a client that was fenced. Rejects with BACKEND_FAILED or BACKEND_UNAVAILABLE. */
+  async connected(): Promise<RadosSession> {
+    if (this.#awaitsReplacement) throw new AnagateError('BACKEND_UNAVAILABLE', blocklisted(this.id).message);
+    return this.#ensureSession();
+  }
+
+  #ensureSession(): Promise<RadosSession> {
     if (this.#session !== null) return Promise.resolve(this.#session);
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = null;
@@ -94,9 +115,7 @@ export class GroupClient {
   fenced(session: RadosSession): void {
     session.fenced = true;
     if (session !== this.#session) return;
-    this.#session = null;
-    this.#probe?.cancel();
-    const { log, clock, onUsable } = this.#options;
+    const { log, clock, authority, onUsable } = this.#options;
     const again = clock.nowMs() - this.#lastFenceMs < CALM_MS;
     this.#lastFenceMs = clock.nowMs();
     this.#backoffMs = again ? Math.min(Math.max(this.#backoffMs * 2, FIRST_BACKOFF_MS), MOST_BACKOFF_MS) : 0;
@@ -106,12 +125,38 @@ export class GroupClient {
         ? 'ANA group fenced again: somebody keeps putting its RADOS client on the blocklist; a new client waits longer'
         : 'ANA group fenced: its RADOS client is on the blocklist; its I/O goes to other paths, or waits',
     );
+    this.#awaitsReplacement = true;
     onUsable(this.id, false);
-    for (const device of this.#devices) device.sessionLost();
-    session
-      .close()
-      .catch((err: unknown) => log.warn({ group: this.id, err }, 'the fenced client did not close'));
-    void this.#recover();
+    this.#leave(session);
+    if (authority === null) void this.#recover();
+  }
+
+  /** Ends the client, which is fenced or about to be. Resolves when a new one is connected; images follow. */
+  async replace(): Promise<void> {
+    await this.#connecting?.catch(() => undefined);
+    if (this.#session !== null) {
+      this.#session.fenced = true;
+      this.#leave(this.#session);
+    }
+    return this.#recover();
+  }
+
+  /** Asks whether the group's lease goes on, see {@link FenceAuthority.renewLease}. Rejects with EBLOCKLISTED after a fence. */
+  async renewLease(): Promise<boolean> {
+    const session = this.#session;
+    if (session === null) throw blocklisted(this.id);
+    try {
+      return (await this.#options.authority?.renewLease(session.cluster)) ?? true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBLOCKLISTED') this.fenced(session);
+      throw error;
+    }
+  }
+
+  /** What is done from now on is done after every fence that was committed at the call. */
+  async waitForFences(): Promise<void> {
+    if (this.#session === null) throw blocklisted(this.id);
+    await this.#session.cluster.waitForLatestOsdMap();
   }
 
   async close(): Promise<void> {
@@ -134,7 +179,15 @@ export class GroupClient {
     } catch (error) {
       throw connectError(error, ceph);
     }
-    const session = new RadosSession(cluster);
+    const { authority, clock } = this.#options;
+    const session = new RadosSession(
+      cluster,
+      new FencedClients(
+        (address) => authority?.isFenced(address) ?? false,
+        () => cluster.blocklist(),
+        clock,
+      ),
+    );
     if (this.#closed) {
       await session.close();
       throw new AnagateError('SHUTTING_DOWN', 'the gateway is stopping');
@@ -147,24 +200,43 @@ export class GroupClient {
       { group: this.id, address: session.address },
       'RADOS client of ANA group connected',
     );
+    this.#options.onConnected(this.id);
     return session;
   }
 
-  async #recover(): Promise<void> {
-    if (this.#recovering) return;
-    this.#recovering = true;
-    const { log, onUsable } = this.#options;
-    for (let waitMs = this.#backoffMs; !this.#closed && this.#session === null; waitMs = FIRST_BACKOFF_MS) {
+  #leave(session: RadosSession): void {
+    this.#session = null;
+    this.#probe?.cancel();
+    for (const device of this.#devices) device.sessionLost();
+    session
+      .close()
+      .catch((err: unknown) =>
+        this.#options.log.warn({ group: this.id, err }, 'the fenced client did not close'),
+      );
+  }
+
+  #recover(): Promise<void> {
+    this.#recovering ??= this.#connectUntilDone().finally(() => {
+      this.#recovering = null;
+    });
+    return this.#recovering;
+  }
+
+  async #connectUntilDone(): Promise<void> {
+    const { log, clock, onUsable } = this.#options;
+    const isCalm = clock.nowMs() - this.#lastFenceMs > CALM_MS;
+    let waitMs = isCalm ? 0 : this.#backoffMs;
+    for (; !this.#closed && this.#session === null; waitMs = FIRST_BACKOFF_MS) {
       await this.#sleep(waitMs);
       if (this.#closed) break;
-      await this.connected().catch((err: unknown) =>
+      await this.#ensureSession().catch((err: unknown) =>
         log.warn({ group: this.id, err }, 'no new RADOS client yet'),
       );
     }
-    this.#recovering = false;
     if (this.#closed) return;
+    this.#awaitsReplacement = false;
     onUsable(this.id, true);
-    await this.#settleAll();
+    void this.#settleAll();
   }
 
   async #settleAll(): Promise<boolean> {
@@ -193,6 +265,12 @@ export class GroupClient {
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#options.timers.after(ms, resolve));
   }
+}
+
+function blocklisted(groupId: number): Error {
+  return Object.assign(new Error(`ANA group ${groupId} has no RADOS client: it was fenced`), {
+    code: 'EBLOCKLISTED',
+  });
 }
 
 function connectError(error: unknown, { confFile, id = 'admin' }: CephOptions): AnagateError {

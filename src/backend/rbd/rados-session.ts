@@ -1,5 +1,6 @@
 /** One connected RADOS client of ours: one address, fenced as a whole. It ends with the first fence. */
 import type { Cluster, IoContext } from '../../node-rados/lib/node-rados.ts';
+import type { FencedClients } from './fenced-clients.ts';
 
 export class RadosSession {
   readonly cluster: Cluster;
@@ -7,10 +8,13 @@ export class RadosSession {
   readonly address: string;
   /** Its client is on the blocklist: everything fails from now on. */
   fenced = false;
+  /** Clients, of anybody, that can write no more. */
+  readonly fencedClients: FencedClients;
   readonly #pools = new Map<string, Promise<IoContext>>();
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, fencedClients: FencedClients) {
     this.cluster = cluster;
+    this.fencedClients = fencedClients;
     this.address = cluster.addresses;
   }
 

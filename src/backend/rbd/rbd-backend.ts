@@ -1,7 +1,7 @@
 /** All images of a gateway, by the clients of their ANA groups. */
 import type { Clock, Timers } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { type CephOptions, GroupClient } from './group-client.ts';
+import { type CephOptions, type FenceAuthority, GroupClient } from './group-client.ts';
 import type { ImageName } from './image-name.ts';
 import { imageError } from './open-image.ts';
 import type { RadosSession } from './rados-session.ts';
@@ -9,11 +9,14 @@ import { RbdDevice } from './rbd-device.ts';
 
 export interface RbdBackendOptions {
   ceph: CephOptions;
+  /** See {@link GroupClient}. */
+  authority: FenceAuthority | null;
   clock: Clock;
   timers: Timers;
   log: Log;
   /** See {@link GroupClient}. */
   onUsable(groupId: number, usable: boolean): void;
+  onConnected(groupId: number): void;
 }
 
 export interface OpenImageRequest {
@@ -91,7 +94,34 @@ export class RbdBackend {
     return device.moveTo(this.#group(groupId));
   }
 
-  /** The client that can be used for the group now, for tests and for the monitor. */
+  /** Connects the group's client if there is none; resolves with its address. */
+  async connect(groupId: number): Promise<string> {
+    return (await this.#group(groupId).connected()).address;
+  }
+
+  /** Clients that are connected now. */
+  clients(): { group: number; address: string }[] {
+    return [...this.#groups.values()].flatMap(({ id, session }) =>
+      session === null ? [] : [{ group: id, address: session.address }],
+    );
+  }
+
+  /** See {@link GroupClient.renewLease}. */
+  renewLease(groupId: number): Promise<boolean> {
+    return this.#group(groupId).renewLease();
+  }
+
+  /** See {@link GroupClient.waitForFences}. */
+  waitForFences(groupId: number): Promise<void> {
+    return this.#group(groupId).waitForFences();
+  }
+
+  /** See {@link GroupClient.replace}. */
+  async replaceClients(): Promise<void> {
+    await Promise.all([...this.#groups.values()].map((group) => group.replace()));
+  }
+
+  /** The client that can be used for the group now, for tests. */
   session(groupId: number): RadosSession | null {
     return this.#groups.get(groupId)?.session ?? null;
   }

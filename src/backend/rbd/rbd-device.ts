@@ -237,7 +237,7 @@ export class RbdDevice implements BlockDevice {
     const { image, stat, context, session } = opened;
     if (!this.#options.readOnly && stat.features.includes('exclusive-lock')) {
       this.#holdsLock = true;
-      await takeImageLock(image, stat.id, context);
+      await takeImageLock(image, stat.id, context, session.fencedClients);
     }
     // Somebody may have fenced us, or decided otherwise, meanwhile; whoever did has asked to settle again.
     if (session.fenced || !this.#shouldServe) return;

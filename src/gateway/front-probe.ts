@@ -1,0 +1,24 @@
+/** How this machine looks at its own addresses and at others' ports. */
+import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { FrontProbe } from './front-network.ts';
+
+export const systemFrontProbe: FrontProbe = {
+  // Lists those only that are up and running.
+  addresses: () =>
+    new Set(
+      Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)),
+    ),
+
+  reaches: (host, port, timeout) =>
+    new Promise((resolve) => {
+      const socket = connect({ host, port, timeout });
+      const end = (reached: boolean): void => {
+        socket.destroy();
+        resolve(reached);
+      };
+      socket.on('connect', () => end(true));
+      socket.on('timeout', () => end(false));
+      socket.on('error', () => end(false));
+    }),
+};
