@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRun, type Outcome, run } from './command.ts';
@@ -94,6 +94,12 @@ export class Gateway {
     child.kill(signal);
     const [status, bySignal] = await gone;
     return status ?? bySignal;
+  }
+
+  /** Memory that the process has at the moment. */
+  async residentMiB(): Promise<number> {
+    const status = await readFile(`/proc/${this.#process?.pid}/status`, 'utf8');
+    return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
   }
 
   /** A second process on the same state directory, to its end. */
