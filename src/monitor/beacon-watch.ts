@@ -1,0 +1,112 @@
+/** Reads everybody's beacons again and again, on every gateway at all times: a new leader starts with what it has seen (ha-design L4). */
+import type { Clock, Timers } from '../base/clock.ts';
+import type { Beacon } from './beacon.ts';
+import type { Coordination } from './coordination.ts';
+import type { GroupMap, Holder } from './group-map.ts';
+import { Rounds } from './rounds.ts';
+import { Silence, type Suspect } from './silence.ts';
+import type { MonitorTimes } from './times.ts';
+
+export interface BeaconWatchOptions {
+  readonly coordination: Coordination;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly times: MonitorTimes;
+  /** After each look that succeeded. */
+  onLook(): void;
+  onFailure(error: NodeJS.ErrnoException): void;
+}
+
+interface Sight {
+  readonly beacon: Beacon;
+  /** When it changed last. */
+  readonly sinceMs: number;
+  /** It has shown life under our eyes. */
+  readonly fresh: boolean;
+}
+
+export class BeaconWatch {
+  readonly #options: BeaconWatchOptions;
+  readonly #rounds: Rounds;
+  readonly #silence: Silence;
+  #sights = new Map<string, Sight>();
+  #stopped = false;
+
+  constructor(options: BeaconWatchOptions) {
+    const { clock, timers, times } = options;
+    this.#options = options;
+    this.#silence = new Silence(times);
+    this.#rounds = new Rounds({ clock, timers, everyMs: times.tick, work: () => this.#look() });
+  }
+
+  start(): void {
+    this.#rounds.start();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#rounds.stop();
+  }
+
+  /** The incarnation of this gateway. */
+  become(incarnation: string): void {
+    this.#silence.become(incarnation, this.#options.clock.nowMs());
+  }
+
+  /** A map that was read: those in it have to show life. */
+  expect(map: GroupMap): void {
+    this.#silence.expect(runsOf(map), this.#options.clock.nowMs());
+  }
+
+  /** The newest of each incarnation. */
+  beacons(): Beacon[] {
+    return [...this.#sights.values()].map(({ beacon }) => beacon);
+  }
+
+  /** Whether the incarnation was seen to live: what lies there may have been left behind. */
+  isFresh(incarnation: string): boolean {
+    return this.#sights.get(incarnation)?.fresh ?? false;
+  }
+
+  /** ms since its beacon was last seen to change; null: none was seen. */
+  ageMs(incarnation: string): number | null {
+    const sight = this.#sights.get(incarnation);
+    return sight === undefined ? null : this.#options.clock.nowMs() - sight.sinceMs;
+  }
+
+  /** Runs of the map that have been silent for too long. */
+  suspects(): readonly Suspect[] {
+    return this.#silence.suspects(this.#options.clock.nowMs());
+  }
+
+  async #look(): Promise<void> {
+    const { coordination, clock, onLook, onFailure } = this.#options;
+    try {
+      const beacons = await coordination.readBeacons();
+      if (this.#stopped) return;
+      this.#saw(beacons, clock.nowMs());
+      onLook();
+    } catch (error) {
+      if (!this.#stopped) onFailure(error as NodeJS.ErrnoException);
+    }
+  }
+
+  #saw(beacons: readonly Beacon[], nowMs: number): void {
+    const alive = new Set(this.#silence.saw(beacons, nowMs).map(({ incarnation }) => incarnation));
+    const sights = new Map<string, Sight>();
+    for (const beacon of beacons) {
+      const { incarnation, sequence } = beacon;
+      const before = this.#sights.get(incarnation);
+      const changed = before === undefined || sequence > before.beacon.sequence;
+      const fresh = alive.has(incarnation) || (before?.fresh ?? false);
+      sights.set(incarnation, changed ? { beacon, sinceMs: nowMs, fresh } : { ...before, fresh });
+    }
+    this.#sights = sights;
+  }
+}
+
+function runsOf(map: GroupMap): Holder[] {
+  return map.gateways.flatMap(({ name, incarnation }) =>
+    incarnation === null ? [] : [{ gateway: name, incarnation: incarnation.id }],
+  );
+}

@@ -1,0 +1,148 @@
+/**
+ * What the leader does beside deciding: tells the machine what it sees, does what the committed map asks for, and tells
+ * everybody that there is a new map. Lasts for one term.
+ */
+import type { Clock, Timers } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Beacon } from './beacon.ts';
+import type { BeaconWatch } from './beacon-watch.ts';
+import type { Coordination, MapReading } from './coordination.ts';
+import { FenceWork } from './fence-work.ts';
+import type { GroupMap } from './group-map.ts';
+import { Tenure } from './tenure.ts';
+import type { MonitorTimes } from './times.ts';
+
+/** What an incarnation that no map knows has left behind is removed after so long without a change. */
+const LEFT_BEHIND_MS = 60_000;
+
+export interface LeaderOptions {
+  readonly coordination: Coordination;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly times: MonitorTimes;
+  readonly log: Log;
+  readonly watch: BeaconWatch;
+  /** What this gateway has become the leader with. */
+  readonly begin: MapReading;
+  /** After a map was committed. */
+  onCommit(reading: MapReading): void;
+  onDeposed(): void;
+  onFailure(error: NodeJS.ErrnoException): void;
+}
+
+export class Leader {
+  readonly #options: LeaderOptions;
+  readonly #tenure: Tenure;
+  readonly #fences: FenceWork;
+  /** Sequence of the last beacon of each incarnation that the machine was given. */
+  readonly #given = new Map<string, number>();
+  #map: GroupMap;
+
+  constructor(options: LeaderOptions) {
+    const { coordination, clock, timers, times, log, watch, begin, onDeposed, onFailure } = options;
+    this.#options = options;
+    this.#map = begin.map;
+    this.#fences = new FenceWork({
+      coordination,
+      timers,
+      times,
+      log,
+      onFenced: ({ incarnation, address }) => this.#tenure.take({ kind: 'fenced', incarnation, address }),
+      onFailure,
+    });
+    this.#tenure = new Tenure({
+      coordination,
+      clock,
+      timers,
+      times,
+      log,
+      begin,
+      beacons: watch.beacons(),
+      onCommit: (reading) => this.#committed(reading),
+      onDeposed,
+      onFailure,
+    });
+    this.#fences.work(begin.map);
+    coordination.notify(begin.map.epoch);
+    this.look();
+  }
+
+  get term(): number {
+    return this.#tenure.committed.leadership.term;
+  }
+
+  /** The beacons have been looked at. */
+  look(): void {
+    const { watch } = this.#options;
+    for (const beacon of watch.beacons()) {
+      if (watch.isFresh(beacon.incarnation) || this.#knows(beacon)) this.hear(beacon);
+    }
+    for (const { gateway, incarnation, silentMs } of watch.suspects())
+      this.lose(gateway, incarnation, `silent for ${(silentMs / 1000).toFixed(1)} s`);
+    this.#tenure.take({ kind: 'tick' });
+    this.#clearUp();
+  }
+
+  /** A beacon that was just made. */
+  hear(beacon: Beacon): void {
+    if (beacon.sequence <= (this.#given.get(beacon.incarnation) ?? -1)) return;
+    this.#given.set(beacon.incarnation, beacon.sequence);
+    this.#tenure.take({ kind: 'beacon', beacon });
+  }
+
+  lose(gateway: string, incarnation: string, reason: string): void {
+    this.#tenure.take({ kind: 'lost', gateway, incarnation, reason });
+  }
+
+  /** Commits what is still to be committed and leaves the place to others. */
+  async resign(): Promise<void> {
+    this.#fences.stop();
+    await this.#tenure.resign();
+  }
+
+  end(): void {
+    this.#fences.stop();
+    this.#tenure.end();
+  }
+
+  #committed(reading: MapReading): void {
+    const { coordination, onCommit } = this.#options;
+    const { map } = reading;
+    const known = incarnationsOf(map);
+    const gone = [...incarnationsOf(this.#map)].filter((incarnation) => !known.has(incarnation));
+    this.#map = map;
+    this.#fences.work(map);
+    coordination.notify(map.epoch);
+    onCommit(reading);
+    for (const incarnation of gone) this.#forget(incarnation);
+  }
+
+  #knows({ incarnation }: Beacon): boolean {
+    return incarnationsOf(this.#map).has(incarnation);
+  }
+
+  /** What those have left behind that never came into the map, or whose leader died before it could clear up. */
+  #clearUp(): void {
+    const { watch } = this.#options;
+    for (const beacon of watch.beacons()) {
+      if (watch.ageMs(beacon.incarnation)! > LEFT_BEHIND_MS && !this.#knows(beacon))
+        this.#forget(beacon.incarnation);
+    }
+  }
+
+  #forget(incarnation: string): void {
+    this.#given.delete(incarnation);
+    this.#options.coordination
+      .forget(incarnation)
+      .catch((err: unknown) => this.#options.log.debug({ incarnation, err }, 'a beacon was left behind'));
+  }
+}
+
+/** All incarnations that the map knows something of. */
+function incarnationsOf({ gateways, groups, fences }: GroupMap): Set<string> {
+  return new Set([
+    ...gateways.flatMap(({ incarnation }) => (incarnation === null ? [] : [incarnation.id])),
+    ...groups.flatMap(({ holders }) => holders.map(({ incarnation }) => incarnation)),
+    ...fences.map(({ incarnation }) => incarnation),
+  ]);
+}
