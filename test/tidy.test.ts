@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: INNER,
   observe: ['target', 'wire', ...INNER],
   gateway: ['transport', 'monitor', 'backend', 'store', 'target', 'wire', 'config', ...INNER],
-  control: ['gateway', 'config', ...INNER],
+  control: ['gateway', 'monitor', 'config', ...INNER],
   cli: [
     'control',
     'gateway',

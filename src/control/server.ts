@@ -22,6 +22,7 @@ import { groupRpcs } from './group.ts';
 import { hostRpcs } from './hosts.ts';
 import { listenerRpcs } from './listeners.ts';
 import { namespaceRpcs } from './namespaces.ts';
+import type { GrpcPeerStreams } from './peer-stream.ts';
 import { addReflection } from './reflection.ts';
 import { subsystemRpcs } from './subsystems.ts';
 import { unsupportedRpcs } from './unsupported.ts';
@@ -33,6 +34,8 @@ export interface GrpcServerOptions {
   gateway: GatewayApi;
   /** Of the monitor; null or absent: no group decides here. */
   admin?: MonitorAdmin | null;
+  /** Streams of the other gateways of the group, if there is one. */
+  peers?: GrpcPeerStreams;
   /** IPv4 or IPv6 address, or a host name, to listen on. */
   address: string;
   /** TCP port; 0 takes any free one. */
@@ -59,6 +62,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'SERVING' });
   health.addToServer(server);
   addReflection(server);
+  options.peers?.addTo(server);
 
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
   const port = await bind(server, `${host}:${options.port}`);
@@ -68,6 +72,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     stop: async () => {
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(GATEWAY_SERVICE_NAME, 'NOT_SERVING');
+      options.peers?.serve(null);
       await shutDown(server, options.timers ?? systemTimers);
       log.info({ port }, 'gRPC server stopped');
     },
