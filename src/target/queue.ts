@@ -174,6 +174,7 @@ export class Queue {
     standIn.state = 'active';
     standIn.opcode = request.opcode;
     standIn.cid = request.cid;
+    standIn.nsid = request.nsid;
     this.unregister(request);
     this.register(standIn);
     this.table[request.slot] = standIn;

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { AnaState } from '../../src/target/ana.ts';
+import { Lease } from '../../src/target/lease.ts';
 import { IoOpcode, ioSqe, sqe } from '../initiator/command.ts';
 import { Status } from '../initiator/status.ts';
 import { FakeBlockDevice } from './fake-block-device.ts';
@@ -50,6 +51,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), nsid, group }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('abort' as const), which, pick: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('lose' as const), which }) },
+  // group 1 has a lease
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('lapse' as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('renew' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), group }) },
 );
 
 /** What the host of a connection has sent, and where each command went. */
@@ -65,13 +70,21 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
       const devices = [world.device, new FakeBlockDevice(2048 * BLOCK)];
       world.addNamespace(2, 2, devices[1]);
       world.ana.set(2, AnaState.optimized);
+      const groupsEver: Record<number, number[]> = { 1: [1], 2: [2] };
+      const lease = new Lease(world.watched);
+      world.ana.groups[1].lease = lease;
+      const renew = (): void => {
+        lease.granted(lease.ask(), 60_000);
+        world.ana.resume(1);
+      };
+      renew();
       const groupOf = (id: number) => world.subsystem.namespaces.get(id)!.anaGroupId;
       for (const [i, device] of devices.entries()) {
         const calls = device.calls.push.bind(device.calls);
         device.calls.push = (operation) => {
           // admitted only while the group is served and not being handed over
           const gate = world.ana.groups[groupOf(i + 1)];
-          expect([gate.open, gate.draining]).toEqual([true, false]);
+          expect([gate.open, gate.draining, gate.lease?.isValid ?? true]).toEqual([true, false, true]);
           return calls(operation);
         };
       }
@@ -82,7 +95,9 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
         host.io.respond = (request) => {
           if ((request.status & 0x7ff) === Status.anaInaccessible) {
             expect(request.status & 0x4000).toBe(0);
-            expect(world.ana.stateOf(groupOf(request.nsid))).toBe(AnaState.inaccessible);
+            // a command that was admitted before its namespace moved is its old group's
+            const states = groupsEver[request.nsid].map((id) => world.ana.stateOf(id));
+            expect(states).toContain(AnaState.inaccessible);
           }
           respond(request);
         };
@@ -111,8 +126,10 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
           if (operations.length > 0) operations[s.pick % operations.length].finish();
         } else if (s.kind === 'set') world.ana.set(s.group, s.state);
         else if (s.kind === 'pass') world.clock.advance(s.ms);
-        else if (s.kind === 'move') world.subsystem.changeAnaGroup(s.nsid, s.group);
-        else if (s.kind === 'drain') {
+        else if (s.kind === 'move') {
+          groupsEver[s.nsid].push(s.group);
+          world.subsystem.changeAnaGroup(s.nsid, s.group);
+        } else if (s.kind === 'drain') {
           const drain: { done: boolean | null } = { done: null };
           drains.push(drain);
           void world.ana.drain(s.group, world.clock).then((done) => {
@@ -123,6 +140,11 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
           const { sent } = stories.get(io)!;
           if (sent.length > 0)
             admin.call(sqe({ opcode: 0x08, cdw: [1 + sent[s.pick % sent.length] * 0x1_0000] }));
+        } else if (s.kind === 'lapse') lease.end();
+        else if (s.kind === 'renew') renew();
+        else if (s.kind === 'withdraw') {
+          world.ana.set(s.group, AnaState.inaccessible);
+          world.target.abandon(world.ana.groups[s.group]);
         } else {
           const { io, admin } = hosts[s.which];
           io.lose();
@@ -132,13 +154,18 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
         for (const { io } of hosts) io.settle();
         await Promise.resolve();
         for (const g of world.ana.groups) expect(g.inFlight).toBeGreaterThanOrEqual(0);
-        // what is held is held by a drain
-        for (const g of world.ana.groups) if (!g.draining) expect(g.held).toEqual([]);
+        // what is held is held by a drain, or until the lease is renewed; only that keeps an answer back
+        for (const g of world.ana.groups) {
+          const leased = g.lease?.isValid ?? true;
+          if (!g.draining && (leased || g.turnsAway)) expect(g.held).toEqual([]);
+          if (leased || g.turnsAway) expect(g.withheld).toEqual([]);
+        }
       }
 
       // rest: all data arrives, all devices end what they have, all drains run out, everything is served again
       for (const { io } of hosts)
         for (const { cid, data } of stories.get(io)!.unsent.splice(0)) io.deliver(cid, data);
+      renew();
       world.clock.advance(1000);
       while (open().length > 0) open()[0].finish();
       for (const g of [1, 2]) world.ana.set(g, AnaState.optimized);
@@ -157,6 +184,6 @@ it('path statuses follow the log, nothing runs without ownership, everything is 
       expect([...world.subsystem.namespaces.values()].map((n) => n.orphans.size)).toEqual([0, 0]);
       expect(world.clock.armed).toBe(0);
     }),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
 });

@@ -7,6 +7,7 @@ import type { Namespace } from '../../src/target/namespace.ts';
 import type { Port, PortConfig } from '../../src/target/port.ts';
 import type { Subsystem } from '../../src/target/subsystem.ts';
 import { Target, type TargetSettings } from '../../src/target/target.ts';
+import { WatchedClock } from '../../src/target/watched-clock.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import {
   type ConnectSpec,
@@ -46,6 +47,8 @@ export interface Host {
 
 export class TargetWorld {
   readonly clock = new ManualClock();
+  /** The target's clock: {@link clock}, with an eye on gaps. */
+  readonly watched = new WatchedClock(this.clock, this.clock, 250);
   readonly ana = new AnaStates(4);
   readonly cntlids = new CntlidAllocator(1, 2040);
   readonly target: Target;
@@ -55,7 +58,7 @@ export class TargetWorld {
   readonly port: Port;
 
   constructor(settings: Partial<TargetSettings> = {}) {
-    this.target = new Target({ clock: this.clock, timers: this.clock, log: nullLog, settings });
+    this.target = new Target({ clock: this.watched, timers: this.clock, log: nullLog, settings });
     this.subsystem = this.target.addSubsystem({
       nqn: SUBSYSTEM_NQN,
       serial: 'UNIT',
