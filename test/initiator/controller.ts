@@ -51,6 +51,8 @@ export interface HostOptions extends Endpoint {
   flowControlOff?: boolean;
   maxH2cData?: number;
   commandTimeoutMs?: number;
+  /** Milliseconds until a TCP connect, or the wait for ICResp, is given up; default 20000. */
+  connectTimeoutMs?: number;
 }
 
 export interface AsyncEvent {

@@ -18,6 +18,8 @@ export interface QueueOptions extends Endpoint, IcReqSpec {
   flowControlOff?: boolean;
   /** Milliseconds that a command may take before its promise rejects; default 30000 as in Linux. */
   commandTimeoutMs?: number;
+  /** Milliseconds until a TCP connect, or the wait for ICResp, is given up; default 20000. */
+  connectTimeoutMs?: number;
 }
 
 export interface Completion {
@@ -131,7 +133,7 @@ export class HostQueue {
   static async open(options: QueueOptions): Promise<HostQueue> {
     const connection = await RawConnection.open(options);
     connection.send(icReq(options));
-    const pdu = await connection.nextPdu(20_000);
+    const pdu = await connection.nextPdu(options.connectTimeoutMs ?? 20_000);
     if (!pdu || pdu.type !== PduType.icResp) {
       await connection.close();
       throw new Error(pdu ? `PDU type ${pdu.type} instead of ICResp` : 'connection over before ICResp');
