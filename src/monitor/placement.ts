@@ -1,6 +1,7 @@
 /** Who can own an ANA group, and who is best. Pure. */
 import type { Beacon } from './beacon.ts';
 import type { AnaGroupEntry, GatewayEntry } from './group-map.ts';
+import { remembered } from './remembered.ts';
 
 /** What placement looks at. */
 export interface Board {
@@ -70,9 +71,8 @@ export function missingHosts(
   gateway: string,
   seen: ReadonlyMap<string, Beacon>,
 ): readonly string[] {
-  if (hosts.length === 0) return hosts;
-  const connected = new Set(seen.get(gateway)?.hosts);
-  return hosts.filter((host) => !connected.has(host));
+  const connected = seen.get(gateway)?.hosts;
+  return connected === undefined ? hosts : difference(hosts, connected);
 }
 
 /** The gateway in the slot that the group belongs to. */
@@ -82,7 +82,7 @@ export function homeOf(gateways: readonly GatewayEntry[], group: number): Gatewa
 
 /** Groups that the gateway owns or is about to. */
 export function burden(groups: readonly AnaGroupEntry[], gateway: string): number {
-  return groups.filter((group) => (group.next ?? group.owner?.gateway) === gateway).length;
+  return burdens(groups).get(gateway) ?? 0;
 }
 
 /** The best of the candidates, which are able; null when there is none. The first difference decides. */
@@ -121,4 +121,23 @@ function rankOf(
 function isLess(one: readonly number[], other: readonly number[]): boolean {
   const at = one.findIndex((value, index) => value !== other[index]);
   return at >= 0 && one[at] < other[at];
+}
+
+/** Asked for many groups at a time. */
+const burdens = remembered((groups: readonly AnaGroupEntry[]): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { owner, next } of groups) {
+    const gateway = next ?? owner?.gateway;
+    if (gateway !== undefined) counts.set(gateway, (counts.get(gateway) ?? 0) + 1);
+  }
+  return counts;
+});
+
+const differencesFrom = remembered((connected: readonly string[]) => {
+  const set = new Set(connected);
+  return remembered((hosts: readonly string[]) => hosts.filter((host) => !set.has(host)));
+});
+
+function difference(hosts: readonly string[], connected: readonly string[]): readonly string[] {
+  return differencesFrom(connected)(hosts);
 }

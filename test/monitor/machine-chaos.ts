@@ -39,8 +39,12 @@ export class Chaos {
     for (const { name, availability } of this.rig.map.gateways) {
       if (!this.#alive.has(name) && availability !== 'DELETING') this.#start(name);
     }
-    if (this.#alive.size === 0) this.#start('gw-z');
-    for (const name of this.#alive) this.rig.get(name).condition = { hosts: HOSTS, populated: [1, 2] };
+    this.#start('gw-z');
+    for (const name of this.#alive) {
+      const gateway = this.rig.get(name);
+      gateway.condition = { hosts: HOSTS, populated: [1, 2] };
+      gateway.requests = [];
+    }
     for (let round = 0; round < 40; round += 1) {
       for (const name of this.#alive) this.#live(name);
       this.rig.fenceAll();
@@ -196,7 +200,8 @@ export class Chaos {
   }
 
   #undo(): void {
-    const at = this.#pick.from([...this.#alive]);
+    const isMember = (name: string) => this.rig.state.seen.has(name);
+    const at = this.#pick.from([...this.#alive].filter(isMember));
     for (const { name, enabled, drain } of this.rig.map.gateways) {
       if (!enabled) this.rig.ask(at, { kind: 'enable', gateway: name });
       if (drain !== 'no') this.rig.ask(at, { kind: 'undrain', gateway: name });

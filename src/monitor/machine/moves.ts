@@ -112,9 +112,10 @@ function moveHome(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEn
   return { why: `failback from ${group.owner!.gateway}`, candidates: [home], force: false };
 }
 
-/** A group that is nobody's home goes where there are fewer. */
+/** A group without home, or whose home is not coming back, goes where there are fewer. */
 function level(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEntry[]): Move | null {
-  if (homeOf(draft.gateways, group.id) !== undefined || group.stays) return null;
+  const home = homeOf(draft.gateways, group.id);
+  if ((home !== undefined && home.availability !== 'DELETING') || group.stays) return null;
   const owner = group.owner!.gateway;
   const limit = burden(draft.groups, owner) - 2;
   const candidates = others.filter(

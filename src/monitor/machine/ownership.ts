@@ -1,6 +1,7 @@
 /** Who owns an ANA group, and who still holds it. */
 import type { AnaGroupEntry, Fence, GatewayEntry, Holder } from '../group-map.ts';
 import { choose, homeOf, obstacle, obstacleInMap } from '../placement.ts';
+import { remembered } from '../remembered.ts';
 import type { Draft } from './draft.ts';
 
 /** Takes the group from its owner, who stays a holder until it has released the group or is fenced. */
@@ -43,7 +44,12 @@ export function assignUnowned(draft: Draft): void {
 /** Writes down who lost a group that nobody got. */
 export function recordOrphans(draft: Draft): void {
   for (const [group, { from }] of draft.orphans) {
-    draft.record({ group, from, to: null, why: draft.group(group)?.why || 'no namespace is in it, and no gateway has it as its home' });
+    draft.record({
+      group,
+      from,
+      to: null,
+      why: draft.group(group)?.why || 'no namespace is in it, and no gateway has it as its home',
+    });
   }
 }
 
@@ -82,9 +88,19 @@ export function hasReleased(draft: Draft, group: AnaGroupEntry, holder: Holder):
   return beacon.groups.find(({ id }) => id === group.id)?.activity === 'standby';
 }
 
+const fencesByRun = remembered((fences: readonly Fence[]): ReadonlyMap<string, readonly Fence[]> => {
+  const runs = new Map<string, Fence[]>();
+  for (const fence of fences) {
+    const run = runs.get(fence.incarnation);
+    if (run === undefined) runs.set(fence.incarnation, [fence]);
+    else run.push(fence);
+  }
+  return runs;
+});
+
 /** Fences that have to be complete before the holder cannot touch the group's images any more. */
 export function fencesOf(fences: readonly Fence[], group: number, holder: Holder): readonly Fence[] {
-  const all = fences.filter(({ incarnation }) => incarnation === holder.incarnation);
+  const all = fencesByRun(fences).get(holder.incarnation) ?? [];
   const own = all.filter((fence) => fence.group === group);
   // Without a client of the group that the map knew it cannot have served. Take no chances.
   return own.length > 0 ? own : all;
