@@ -12,8 +12,8 @@ export interface BeaconWatchOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly times: MonitorTimes;
-  /** After each look that succeeded. */
-  onLook(): void;
+  /** After each look that succeeded, with the time at which it began. */
+  onLook(begunMs: number): void;
   onFailure(error: NodeJS.ErrnoException): void;
 }
 
@@ -21,8 +21,6 @@ interface Sight {
   readonly beacon: Beacon;
   /** When it changed last. */
   readonly sinceMs: number;
-  /** It has shown life under our eyes. */
-  readonly fresh: boolean;
 }
 
 export class BeaconWatch {
@@ -63,11 +61,6 @@ export class BeaconWatch {
     return [...this.#sights.values()].map(({ beacon }) => beacon);
   }
 
-  /** Whether the incarnation was seen to live: what lies there may have been left behind. */
-  isFresh(incarnation: string): boolean {
-    return this.#sights.get(incarnation)?.fresh ?? false;
-  }
-
   /** ms since its beacon was last seen to change; null: none was seen. */
   ageMs(incarnation: string): number | null {
     const sight = this.#sights.get(incarnation);
@@ -81,25 +74,24 @@ export class BeaconWatch {
 
   async #look(): Promise<void> {
     const { coordination, clock, onLook, onFailure } = this.#options;
+    const begunMs = clock.nowMs();
     try {
       const beacons = await coordination.readBeacons();
       if (this.#stopped) return;
       this.#saw(beacons, clock.nowMs());
-      onLook();
+      onLook(begunMs);
     } catch (error) {
       if (!this.#stopped) onFailure(error as NodeJS.ErrnoException);
     }
   }
 
   #saw(beacons: readonly Beacon[], nowMs: number): void {
-    const alive = new Set(this.#silence.saw(beacons, nowMs).map(({ incarnation }) => incarnation));
+    this.#silence.saw(beacons, nowMs);
     const sights = new Map<string, Sight>();
     for (const beacon of beacons) {
-      const { incarnation, sequence } = beacon;
-      const before = this.#sights.get(incarnation);
-      const changed = before === undefined || sequence > before.beacon.sequence;
-      const fresh = alive.has(incarnation) || (before?.fresh ?? false);
-      sights.set(incarnation, changed ? { beacon, sinceMs: nowMs, fresh } : { ...before, fresh });
+      const before = this.#sights.get(beacon.incarnation);
+      const changed = before === undefined || beacon.sequence > before.beacon.sequence;
+      sights.set(beacon.incarnation, changed ? { beacon, sinceMs: nowMs } : before);
     }
     this.#sights = sights;
   }

@@ -36,12 +36,17 @@ export class Leader {
   readonly #fences: FenceWork;
   /** Sequence of the last beacon of each incarnation that the machine was given. */
   readonly #given = new Map<string, number>();
+  /** Sequence of the first beacon that was seen in this term of an incarnation that the map does not know. */
+  readonly #strangers = new Map<string, number>();
+  readonly #forgetting = new Set<string>();
+  readonly #begunMs: number;
   #map: GroupMap;
 
   constructor(options: LeaderOptions) {
     const { coordination, clock, timers, times, log, watch, begin, onDeposed, onFailure } = options;
     this.#options = options;
     this.#map = begin.map;
+    this.#begunMs = clock.nowMs();
     this.#fences = new FenceWork({
       coordination,
       timers,
@@ -64,18 +69,17 @@ export class Leader {
     });
     this.#fences.work(begin.map);
     coordination.notify(begin.map.epoch);
-    this.look();
   }
 
   get term(): number {
     return this.#tenure.committed.leadership.term;
   }
 
-  /** The beacons have been looked at. */
-  look(): void {
+  /** The beacons have been read, as they were at `readMs` or later. */
+  look(readMs: number): void {
     const { watch } = this.#options;
     for (const beacon of watch.beacons()) {
-      if (watch.isFresh(beacon.incarnation) || this.#knows(beacon)) this.hear(beacon);
+      if (this.#knows(beacon) || (readMs >= this.#begunMs && this.#lives(beacon))) this.hear(beacon);
     }
     for (const { gateway, incarnation, silentMs } of watch.suspects())
       this.lose(gateway, incarnation, `silent for ${(silentMs / 1000).toFixed(1)} s`);
@@ -100,6 +104,13 @@ export class Leader {
     await this.#tenure.resign();
   }
 
+  /** Leaves the place to others as it is. */
+  vacate(): void {
+    this.#fences.stop();
+    void this.#tenure.vacate();
+  }
+
+  /** Others lead, or nobody shall know. */
   end(): void {
     this.#fences.stop();
     this.#tenure.end();
@@ -117,6 +128,13 @@ export class Leader {
     for (const incarnation of gone) this.#forget(incarnation);
   }
 
+  /** Whether the beacon has changed in this term: an old one, left behind by a run that ended well, would pass for a restart. */
+  #lives({ incarnation, sequence }: Beacon): boolean {
+    const first = this.#strangers.get(incarnation);
+    if (first === undefined) this.#strangers.set(incarnation, sequence);
+    return first !== undefined && sequence > first;
+  }
+
   #knows({ incarnation }: Beacon): boolean {
     return incarnationsOf(this.#map).has(incarnation);
   }
@@ -131,10 +149,14 @@ export class Leader {
   }
 
   #forget(incarnation: string): void {
+    if (this.#forgetting.has(incarnation)) return;
+    this.#forgetting.add(incarnation);
     this.#given.delete(incarnation);
+    this.#strangers.delete(incarnation);
     this.#options.coordination
       .forget(incarnation)
-      .catch((err: unknown) => this.#options.log.debug({ incarnation, err }, 'a beacon was left behind'));
+      .catch((err: unknown) => this.#options.log.debug({ incarnation, err }, 'a beacon was left behind'))
+      .finally(() => this.#forgetting.delete(incarnation));
   }
 }
 

@@ -59,7 +59,7 @@ export class SharedMonitor implements MonitorClient {
     const { coordination, clock, timers, times, log } = options;
     const onFailure = (error: NodeJS.ErrnoException): void => this.#failed(error);
     this.#options = options;
-    const onLook = (): void => this.#leader?.look();
+    const onLook = (begunMs: number): void => this.#leader?.look(begunMs);
     this.#watch = new BeaconWatch({ coordination, clock, timers, times, onLook, onFailure });
     this.#election = new Election({
       coordination,
@@ -111,7 +111,7 @@ export class SharedMonitor implements MonitorClient {
       onBeacon: (beacon) => this.#passOn(beacon),
       onReading: (reading) => this.#read(reading),
       onBegin: (incarnation) => this.#watch.become(incarnation),
-      onFenced: () => this.#endTerm(),
+      onFenced: () => this.#endTerm('vacate'),
       onChange: () => this.#changed(),
     });
   }
@@ -126,6 +126,13 @@ export class SharedMonitor implements MonitorClient {
     const { map, place } = this.#attached;
     const stay = map.gateways.filter(({ availability }) => availability !== 'DELETING');
     return stay.length > 0 ? stay.map(({ slot }) => slot + 1) : [place?.anaGroupId ?? 1];
+  }
+
+  /** Whether the map has a complete fence of this client: `192.0.2.1:0/4711`. */
+  isFenced(address: string): boolean {
+    return this.#attached.map.fences.some(
+      (fence) => fence.state === 'committed' && fence.address === address,
+    );
   }
 
   onChange(listener: () => void): () => void {
@@ -220,9 +227,9 @@ export class SharedMonitor implements MonitorClient {
       leader.lose(lost.gateway, lost.incarnation, PROCESS_ENDED);
   }
 
-  #endTerm(): void {
+  #endTerm(how: 'end' | 'vacate' = 'end'): void {
     if (this.#leader === null) return;
-    this.#leader.end();
+    this.#leader[how]();
     this.#leader = null;
     this.#options.streams.serve(null);
   }

@@ -76,8 +76,13 @@ export class Tenure {
   async resign(): Promise<void> {
     this.#advance();
     while (this.#writing !== null && !this.#ended) await this.#writing;
-    if (this.#ended) return;
+    if (!this.#ended) await this.vacate();
+  }
+
+  /** Leaves the place to others at once: they need not wait until its beat has stood still. */
+  async vacate(): Promise<void> {
     this.end();
+    await this.#writing;
     const { leadership } = this.#committed;
     const vacant = { ...leadership, gateway: '', incarnation: '', beat: leadership.beat + 1 };
     await this.#options.coordination.lead(leadership, vacant).catch(() => false);

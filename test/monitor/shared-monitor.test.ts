@@ -372,9 +372,23 @@ describe('what gateways are told of themselves', () => {
     expect(group.ceph.maps.length - length).toBeLessThan(8);
   });
 
+  it('is that the leader was deleted, and another one leads', async () => {
+    const group = new FakeGroup();
+    const [first, second] = await group.settled('gw-a', 'gw-b');
+    second.server.set({ populated: [1, 2] });
+    await group.run(10);
+    void second.monitor.admin.request({ kind: 'delete', gateway: 'gw-a' });
+    const ms = await group.until('group 1 is served elsewhere', () => group.serverOf(1) === 'gw-b');
+    expect(ms).toBeLessThan(1500);
+    expect(group.leader()).toBe('gw-b');
+    expect(first.messages.some((message) => message.includes('was deleted'))).toBe(true);
+  });
+
   it('is that they were deleted', async () => {
     const group = new FakeGroup();
     const [first, second] = await group.settled('gw-a', 'gw-b');
+    first.server.set({ populated: [1, 2] });
+    await group.run(10);
     void first.monitor.admin.request({ kind: 'delete', gateway: 'gw-b' });
     await group.until('group 2 is served elsewhere', () => group.serverOf(2) === 'gw-a');
     await group.run(5000);

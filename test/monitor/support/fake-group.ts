@@ -113,7 +113,7 @@ export class FakeGroup {
 
   /** Name of the gateway that serves the group now. */
   serverOf(group: number): string | null {
-    return this.gateways.find(({ server }) => server.serves(group))?.name ?? null;
+    return this.gateways.find(({ server, process }) => process.alive && server.serves(group))?.name ?? null;
   }
 
   leader(): string {
