@@ -1,0 +1,153 @@
+/** One librados client: an address, what it knows of the OSD map, and its operations that are under way. */
+import type { Network } from '../engine/network.ts';
+import type { SimProcess } from '../engine/process.ts';
+import type { Simulation } from '../engine/simulation.ts';
+import type { Monitors } from './monitors.ts';
+import type { OsdCluster, OsdOperation } from './osds.ts';
+
+/** All that is of one cluster. */
+export interface Ceph {
+  readonly simulation: Simulation;
+  readonly network: Network;
+  readonly monitors: Monitors;
+  readonly osds: OsdCluster;
+  /** All that there ever were. */
+  readonly clients: RadosClient[];
+}
+
+const FIRST_INSTANCE = 4000;
+
+export class ClusterError extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`the cluster says ${code}`);
+    this.code = code;
+  }
+}
+
+/** Told in a thread of librados. */
+export type Outcome<T> = (error: ClusterError | null, value: T) => void;
+
+export class RadosClient {
+  readonly instance: number;
+  readonly address: string;
+  readonly process: SimProcess;
+  readonly ceph: Ceph;
+  /** The newest OSD map that it has. */
+  epoch: number;
+  closed = false;
+  readonly #whenQuiet: (() => void)[] = [];
+  readonly #open = new Map<OsdOperation, () => void>();
+
+  constructor(process: SimProcess, ceph: Ceph) {
+    this.process = process;
+    this.ceph = ceph;
+    this.epoch = ceph.monitors.epoch;
+    this.instance = FIRST_INSTANCE + ceph.clients.length;
+    ceph.clients.push(this);
+    this.address = `${process.node.address}:0/${this.instance * 1000 + ceph.simulation.random.below(1000)}`;
+  }
+
+  /** Does something to an object, all or nothing. */
+  operate<T>(object: string, isWrite: boolean, execute: () => T, done: Outcome<T>): void {
+    if (this.closed) {
+      this.process.postToThread(() => done(new ClusterError('ENOTCONN'), undefined as T));
+      return;
+    }
+    const osd = this.ceph.osds.of(object);
+    const { simulation, network } = this.ceph;
+    const { random } = simulation;
+    const operation: OsdOperation = {
+      address: this.address,
+      object,
+      isWrite,
+      epoch: this.epoch,
+      execute,
+      outcome: null,
+      answer: (epoch) => {
+        network.send(osd.name, this.process.node.name, random.between(0.05, 0.3), () =>
+          this.process.postToThread(() => this.#answered(operation, epoch, done as Outcome<unknown>)),
+        );
+      },
+    };
+    const send = () => {
+      const epoch = this.epoch;
+      const slow = random.chance(0.01) ? random.between(5, 100) : 0;
+      network.send(this.process.node.name, osd.name, random.between(0.1, 1) + slow, () => {
+        // sent again it may overtake itself
+        operation.epoch = Math.max(operation.epoch, epoch);
+        osd.receive(operation);
+      });
+    };
+    this.#open.set(operation, send);
+    send();
+  }
+
+  /** Connections were lost: everything that is under way is sent again. */
+  resend(): void {
+    for (const send of this.#open.values()) send();
+  }
+
+  /** After `done` operations carry at least the epoch that the monitors had. */
+  waitForLatestMap(done: Outcome<void>): void {
+    this.askMonitors(
+      () => this.ceph.monitors.epoch,
+      (epoch) => {
+        this.epoch = Math.max(this.epoch, epoch);
+        done(null);
+      },
+    );
+  }
+
+  askMonitors<T>(question: () => T, answered: (answer: T) => void): void {
+    const { network, monitors } = this.ceph;
+    network.send(this.process.node.name, 'monitors', 0.3, () => {
+      monitors.ask(() => this.#fromMonitors(question(), answered));
+    });
+  }
+
+  blocklist(address: string, expireMs: number, done: Outcome<void>): void {
+    const { network, monitors } = this.ceph;
+    network.send(this.process.node.name, 'monitors', 0.3, () => {
+      monitors.addToBlocklist(address, expireMs, () => this.#fromMonitors(null, () => done(null)));
+    });
+  }
+
+  /** Whether its watches are still there: it lives, or was held up less than `ms` ago. */
+  isHeardOf(ms: number): boolean {
+    const { state, stateSinceMs } = this.process;
+    return !this.closed && (state === 'running' || this.ceph.simulation.now - stateSinceMs < ms);
+  }
+
+  /** Calls `done` when nothing is under way any more; what is begun from then on fails. */
+  shutDown(done: () => void): void {
+    if (this.#open.size === 0) this.close();
+    if (this.closed) done();
+    else this.#whenQuiet.push(() => this.shutDown(done));
+  }
+
+  /** Nothing is waited for: what is under way is never heard of. */
+  close(): void {
+    this.closed = true;
+    this.#open.clear();
+  }
+
+  #fromMonitors<T>(answer: T, answered: (answer: T) => void): void {
+    this.ceph.network.send('monitors', this.process.node.name, 0.3, () => {
+      this.process.postToThread(() => {
+        if (!this.closed) answered(answer);
+      });
+    });
+  }
+
+  #answered(operation: OsdOperation, epoch: number, done: Outcome<unknown>): void {
+    if (!this.#open.delete(operation)) return;
+    // OSDs hand on their map to clients that are behind
+    this.epoch = Math.max(this.epoch, epoch);
+    const outcome = operation.outcome!;
+    if ('code' in outcome) done(new ClusterError(outcome.code), undefined);
+    else done(null, outcome.value);
+    if (this.#open.size === 0) for (const quiet of this.#whenQuiet.splice(0)) quiet();
+  }
+}

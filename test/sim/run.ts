@@ -1,0 +1,96 @@
+/** Lets the world of a seed take its course: it starts, things break, they heal, and all must be well again in time. */
+import { isHome } from './check/ownership.ts';
+import { Violation } from './engine/simulation.ts';
+import { breakThings, HEALED_MS } from './faults.ts';
+import type { Variant } from './variants.ts';
+import { World } from './world.ts';
+
+/** After everything has healed: every group is served, at home, and no operation of a host waits. */
+const RECOVERY_MS = 45_000;
+const LOOK_MS = 500;
+/** Operations of a host that are older wait for something. */
+const PROMPT_MS = 400;
+const READ_ALL_MS = 10_000;
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  /** Milliseconds of the world. */
+  readonly ms: number;
+  readonly steps: number;
+  /** Of hosts, that were answered. */
+  readonly operations: number;
+}
+
+export async function runSeed(
+  seed: number,
+  variant?: Variant,
+  trace?: (line: string) => void,
+): Promise<SeedResult> {
+  const world = new World({ seed, ...(variant && { variant }), ...(trace && { trace }) });
+  const { simulation, history } = world;
+  breakThings(world);
+  world.start();
+  await course(world);
+  if (simulation.violation === null) {
+    const wrong = history.contradiction();
+    if (wrong !== null) simulation.fail('lost or stale data', wrong);
+  }
+  world.end();
+  const { violation, now, steps } = simulation;
+  return { seed, violation, ms: now, steps, operations: history.operations };
+}
+
+async function course(world: World): Promise<void> {
+  const { simulation, hosts } = world;
+  await simulation.run(HEALED_MS);
+  await until(world, HEALED_MS + RECOVERY_MS, () => whatIsAmiss(world));
+  if (simulation.violation !== null) return;
+  for (const host of hosts) {
+    host.rest();
+    host.readAll();
+  }
+  await until(world, simulation.now + READ_ALL_MS, () => whoWaits(world, 0));
+}
+
+/** Until nothing is amiss any more; that is to be so by `byMs`. */
+async function until(world: World, byMs: number, amiss: () => string | null): Promise<void> {
+  const { simulation } = world;
+  for (let wrong = amiss(); wrong !== null && simulation.violation === null; wrong = amiss()) {
+    if (simulation.now >= byMs) simulation.fail('L1', `not well again: ${wrong}`);
+    else await simulation.run(simulation.now + LOOK_MS);
+  }
+}
+
+function whatIsAmiss(world: World): string | null {
+  const { map, machines } = world;
+  if (!isHome(map)) return 'not every group is at home';
+  for (const { id, owner } of map.groups) {
+    const gateway = machines.find(({ node }) => node.name === owner?.gateway)?.gateway;
+    if (gateway?.isServing(id) !== true) return `group ${id} is not served by ${owner?.gateway}`;
+  }
+  return whoWaits(world, PROMPT_MS);
+}
+
+/** Operations that began more than `ms` ago. */
+function whoWaits({ hosts, simulation }: World, ms: number): string | null {
+  const waiting = hosts.find(
+    ({ waitsSinceMs }) => waitsSinceMs !== null && waitsSinceMs <= simulation.now - ms,
+  );
+  return waiting === undefined
+    ? null
+    : `an operation of ${waiting.name} waits since ${waiting.waitsSinceMs} ms`;
+}
+
+/** All seeds from `first` on, until one fails. */
+export async function runSeeds(first: number, count: number, variant?: Variant): Promise<SeedResult[]> {
+  const results: SeedResult[] = [];
+  for (let seed = first; seed < first + count; seed++) {
+    const result = await runSeed(seed, variant);
+    results.push(result);
+    if (result.violation !== null) break;
+  }
+  return results;
+}
+
+export { Violation };
