@@ -70,9 +70,8 @@ export class MapObject {
   async #readWhole(): Promise<MapReading> {
     const { head, entries } = await this.#head(ALL_KEYS);
     const map = decodeWholeMap(entries, this.name);
-    // Readings that were begun later may have ended before.
-    if (this.#map === null || this.#map.epoch !== map.epoch) this.#map = map;
-    return { leadership: head.leadership, map: this.#map };
+    if (this.#map === null || map.epoch > this.#map.epoch) this.#map = map;
+    return { leadership: head.leadership, map: map.epoch === this.#map.epoch ? this.#map : map };
   }
 
   async #head(keys: readonly string[]): Promise<{ head: MapHead; entries: Map<string, Buffer> }> {

@@ -40,10 +40,8 @@ export async function chooseObjects(
 
 async function placementOf(cluster: Commands, pool: string, object: string): Promise<Placement> {
   const { output } = await cluster.monCommand({ prefix: 'osd map', pool, object, format: 'json' });
-  const { pgid, acting_primary: primary } = JSON.parse(output.toString()) as {
-    pgid: string;
-    acting_primary: number;
-  };
+  // "up" is where it belongs; "acting" may be elsewhere for the time that data moves.
+  const { pgid, up_primary: primary } = JSON.parse(output.toString()) as { pgid: string; up_primary: number };
   return { object, pg: pgid, primary };
 }
 
