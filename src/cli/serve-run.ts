@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
-import { systemClock, systemTimers } from '../base/clock.ts';
+import { type Clock, systemClock, systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import { type ConfigFile, parseConfigFile } from '../config/config-file.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
@@ -92,11 +92,12 @@ async function start(
   running: Running,
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
-  const { store, monitor, place, alone, reservedPaths } = await openState(settings, log, (stop) =>
+  const { store, monitor, place, alone, reservedPaths, shared } = await openState(settings, log, (stop) =>
     running.add(stop),
   );
   const backends = new Backends({
     ceph: { confFile: settings.cephConfigFile, id: settings.cephId },
+    ...(shared !== null && { authority: shared.authority }),
     clock: systemClock,
     timers: systemTimers,
     log,
@@ -116,7 +117,7 @@ async function start(
     });
   }
 
-  const target = makeTarget(version, log);
+  const target = makeTarget(version, log, shared?.lease.clock ?? systemClock);
   const transport = new ServeTransport(target);
   const identity: GatewayIdentity = {
     version,
@@ -133,6 +134,8 @@ async function start(
     target,
     openBackend: backends.open,
     groups: backends,
+    ...(shared !== null && { lease: shared.lease }),
+    rebalance: { periodMs: settings.rebalancePeriodMs, movesPerRound: settings.rebalanceMoves },
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
     reservedPaths,
     timers: systemTimers,
@@ -147,6 +150,8 @@ async function start(
 
   const grpc = await startGrpcServer({
     gateway,
+    admin: monitor.admin,
+    ...(shared !== null && { peers: shared.peers }),
     address: settings.grpcAddress,
     port: settings.grpcPort,
     log,
@@ -154,6 +159,7 @@ async function start(
   });
   running.add(() => grpc.stop());
   identity.port = grpc.port;
+  shared?.listens(grpc.port);
   const metrics = await startMetrics(settings, new ServeMetrics(gateway, target, transport), log, running);
   return {
     version,
@@ -168,9 +174,9 @@ async function start(
   };
 }
 
-function makeTarget(version: string, log: RootLog): Target {
+function makeTarget(version: string, log: RootLog, clock: Clock): Target {
   return new Target({
-    clock: systemClock,
+    clock,
     timers: systemTimers,
     log,
     settings: {

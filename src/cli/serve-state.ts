@@ -13,6 +13,7 @@ import type { RootLog } from '../observe/log.ts';
 import { FileStore, STATE_FILE_NAME } from '../store/file-store.ts';
 import { LOCK_FILE_NAME, StateLock } from '../store/state-lock.ts';
 import type { ConfigStore } from '../store/store.ts';
+import type { SharedGroup } from './serve-group.ts';
 
 export interface ServeState {
   store: ConfigStore;
@@ -23,6 +24,8 @@ export interface ServeState {
   alone: boolean;
   /** Files that namespaces must not use. */
   reservedPaths: readonly string[];
+  /** What the gateways of a group that decide together share; null: nobody else could serve what this one serves. */
+  shared: SharedGroup | null;
 }
 
 /** `onStop` is given what has to be done at the end of the process. */
@@ -62,6 +65,7 @@ async function openFile(
     monitor: new LocalMonitor(),
     place: stateDir,
     alone: true,
+    shared: null,
     reservedPaths: [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((file) =>
       join(stateDir, file),
     ),
@@ -69,18 +73,12 @@ async function openFile(
 }
 
 async function openGroup(
-  { name, group, owners, cephConfigFile, cephId }: Settings,
+  settings: Settings,
   pool: string,
   log: RootLog,
   onStop: (stop: () => Promise<unknown>) => void,
 ): Promise<ServeState> {
-  if (owners === undefined) {
-    throw new AnagateError(
-      'INVALID_ARGUMENT',
-      `[ceph] pool is set and [monitor] owners is not: a group needs a table of who owns which ANA group, such as "owners = 1:${name}"`,
-    );
-  }
-  const monitor = new StaticMonitor(name, owners);
+  const { name, group, owners, cephConfigFile, cephId } = settings;
   // Only here: a gateway without Ceph starts on a machine that has none.
   const { openGroupStore } = await import('../store/group-store.ts');
   const store = await openGroupStore({
@@ -96,5 +94,9 @@ async function openGroup(
   });
   onStop(() => store.close());
   requireFits({ name, owners }, await store.rollCall());
-  return { store, monitor, place: store.description, alone: false, reservedPaths: [] };
+  const state = { store, place: store.description, alone: false, reservedPaths: [] };
+  if (owners !== undefined) return { ...state, monitor: new StaticMonitor(name, owners), shared: null };
+  const { openSharedMonitor } = await import('./serve-group.ts');
+  const shared = await openSharedMonitor(settings, pool, log);
+  return { ...state, monitor: shared.monitor, shared };
 }

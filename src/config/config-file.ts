@@ -40,6 +40,15 @@ const KEYS: Record<string, Record<string, Take>> = {
     enable_prometheus_exporter: (settings, value) => {
       settings.metricsEnabled = truth(value);
     },
+    location: (settings, value) => {
+      settings.location = value;
+    },
+    rebalance_period_sec: (settings, value) => {
+      settings.rebalancePeriodMs = wholeNumber(value) * 1000;
+    },
+    max_ns_to_change_lb_grp: (settings, value) => {
+      settings.rebalanceMoves = wholeNumber(value);
+    },
     enable_auth: (_, value) => notSupported('mutual TLS for gRPC', value),
     force_tls: (_, value) => notSupported('TLS on listeners', value),
   },
@@ -63,6 +72,18 @@ const KEYS: Record<string, Record<string, Take>> = {
     owners: (settings, value) => {
       settings.owners = ownersOf(value);
     },
+    beacon_interval: (settings, value) => {
+      settings.beaconMs = milliseconds(value);
+    },
+    lease: (settings, value) => {
+      settings.leaseMs = milliseconds(value);
+    },
+    grace: (settings, value) => {
+      settings.graceMs = milliseconds(value);
+    },
+    failback_delay: (settings, value) => {
+      settings.failbackDelayMs = milliseconds(value);
+    },
   },
   discovery: {
     addr: (settings, value) => {
@@ -80,8 +101,8 @@ const IGNORED_KEYS: Record<string, readonly string[]> = {
     'state_update_notify state_update_interval_sec state_update_timeout_in_msec break_update_interval_sec ' +
     'omap_file_lock_duration omap_file_lock_retries omap_file_lock_retry_sleep_interval omap_file_lock_on_read ' +
     'omap_file_update_reloads omap_file_update_attempts omap_file_ignore_unlock_errors omap_file_disable_unlock ' +
-    'abort_on_errors abort_on_update_error enable_monitor_client monitor_stop_grace rebalance_period_sec ' +
-    'max_gws_in_grp max_ns_to_change_lb_grp allowed_consecutive_spdk_ping_failures spdk_ping_interval_in_seconds ' +
+    'abort_on_errors abort_on_update_error enable_monitor_client monitor_stop_grace ' +
+    'max_gws_in_grp allowed_consecutive_spdk_ping_failures spdk_ping_interval_in_seconds ' +
     'ping_spdk_under_lock max_subsystems max_namespaces max_namespaces_per_subsystem max_hosts ' +
     'max_hosts_per_subsystem max_hosts_per_namespace max_namespaces_with_netmask subsystem_cache_expiration ' +
     'verify_nqns verify_keys verify_listener_ip encryption_key enable_key_encryption prometheus_exporter_ssl ' +
@@ -153,6 +174,12 @@ function take(entry: IniEntry, settings: PartialSettings, path: string): void {
 function wholeNumber(value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw new Error(`must be a whole number, not "${value}"`);
   return Number(value);
+}
+
+/** Seconds, with a fraction or without. */
+function milliseconds(value: string): number {
+  if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(value)) throw new Error(`must be a number of seconds, not "${value}"`);
+  return Math.round(Number(value) * 1000);
 }
 
 /** "1:gw-a, 2:gw-b": ANA group and owner. */

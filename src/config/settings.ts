@@ -37,7 +37,18 @@ export interface Settings {
   cephConfigFile: string;
   /** Ceph user without "client.". */
   cephId: string;
-  /** Who owns which ANA group; a gateway's slot is the place of its first mention. */
+  /** Where the gateway stands: a rack, a site; may be ''. */
+  location: string;
+  /** Times of the monitor of a group, ms; absent: as in monitor/times.ts. */
+  beaconMs?: number;
+  leaseMs?: number;
+  graceMs?: number;
+  failbackDelayMs?: number;
+  /** Namespaces are rebalanced over the ANA groups this often; 0: only when an operator asks. */
+  rebalancePeriodMs: number;
+  /** Namespaces moved in one round of that. */
+  rebalanceMoves: number;
+  /** Who owns which ANA group, without failover; absent: the gateways of the group decide. A gateway's slot is the place of its first mention. */
   owners?: readonly { readonly group: number; readonly gateway: string }[];
   /** Create the demo subsystem when nothing was ever configured. */
   demo: boolean;
@@ -57,6 +68,9 @@ export const SETTING_DEFAULTS = {
   cephConfigFile: '/etc/ceph/ceph.conf',
   cephId: 'admin',
   logLevel: 'info',
+  location: '',
+  rebalancePeriodMs: 7000,
+  rebalanceMoves: 8,
   demo: true,
 } as const satisfies Partial<Settings>;
 

@@ -15,6 +15,8 @@ export interface ConditionOptions {
   listeners: Listeners;
   /** Whether a listener's host name means this gateway. */
   isLocal(hostName: string): boolean;
+  /** How others name this gateway's listeners. */
+  hostName: string;
   timers: Timers;
   /** The configuration is applied. */
   isServing(): boolean;
@@ -57,6 +59,7 @@ export class Condition {
       hosts: this.#hosts(),
       load: this.#commandsPerSecond(),
       linkDown: this.#front.linkDown,
+      hostName: this.#options.hostName,
       unreachable: this.#front.unreachable,
       reachable: this.#front.reachable,
     };

@@ -84,9 +84,10 @@ export class FrontNetwork {
 
   #lookAtLinks(): void {
     const { probe, listeners, isLocal } = this.#options;
-    const present = probe.addresses();
+    const present = new Set([...probe.addresses()].map(canonical));
+    const isThere = (address: string) => isLoopback(address) || present.has(canonical(address));
     const own = [...listeners()].filter(({ hostName }) => isLocal(hostName)).map(({ traddr }) => traddr);
-    this.#missing = new Set(own.filter((address) => !isWildcard(address) && !present.has(address)));
+    this.#missing = new Set(own.filter((address) => !isWildcard(address) && !isThere(address)));
     this.#linkDown = own.length > 0 && own.every((address) => this.#missing.has(address));
   }
 
@@ -125,4 +126,17 @@ export class FrontNetwork {
 
 function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
+}
+
+/** All of 127.0.0.0/8 is there although interfaces list one address of it. */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || canonical(address) === '::1';
+}
+
+/** One way of writing an IPv6 address. */
+function canonical(address: string): string {
+  if (!address.includes(':')) return address;
+  const [bare = address] = address.split('%', 1);
+  const url = `http://[${bare}]`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : bare;
 }

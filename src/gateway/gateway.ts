@@ -138,6 +138,7 @@ export class Gateway implements GatewayApi {
       target,
       listeners: this.#listeners,
       isLocal,
+      hostName: options.identity.hostname,
       timers,
       isServing: () => this.#state === 'serving' || this.#state === 'stopping',
       onChange: () => this.#ownership.conditionChanged(),

@@ -7,8 +7,8 @@ import type { GroupOwner } from '../monitor/static-monitor.ts';
 
 export interface Introduction {
   readonly name: string;
-  /** Who owns which ANA group, as this gateway was told. */
-  readonly owners: readonly GroupOwner[];
+  /** Who owns which ANA group, as this gateway was told; undefined: the gateways decide together. */
+  readonly owners: readonly GroupOwner[] | undefined;
 }
 
 export function encodeIntroduction({ name, owners }: Introduction): string {
@@ -37,7 +37,8 @@ export function requireFits(own: Introduction, others: readonly string[]): void 
   }
 }
 
-function tableOf(owners: readonly GroupOwner[]): string {
+/** '' stands for no table. */
+function tableOf(owners: readonly GroupOwner[] = []): string {
   return owners.map(({ group, gateway }) => `${group}:${gateway}`).join(', ');
 }
 

@@ -26,6 +26,8 @@ export interface Beacon {
   readonly location: string;
   readonly peerAddress: string;
   readonly peerPort: number;
+  /** Its leases last so long from the sending of a renewal, ms: a fence waits for it. */
+  readonly leaseMs?: number;
   /** Connected RADOS clients. */
   readonly clients: readonly ClientAddress[];
   /** Epoch of the last map that was applied; what `groups` says is as of it. */
@@ -42,7 +44,9 @@ export interface Beacon {
   readonly load: number;
   /** Front network: no carrier or address gone. */
   readonly linkDown: boolean;
-  /** Peers whose I/O port this gateway does not reach, and those that it does. */
+  /** How listeners name this gateway; absent: as the gateway. */
+  readonly hostName?: string;
+  /** Peers whose I/O port this gateway does not reach, and those that it does, as listeners name them. */
   readonly unreachable: readonly string[];
   readonly reachable: readonly string[];
   /** What operators asked of this gateway and the map has not answered yet. */

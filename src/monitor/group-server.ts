@@ -11,6 +11,9 @@ export interface GatewayCondition {
   /** Commands per second. */
   readonly load: number;
   readonly linkDown: boolean;
+  /** How listeners name this gateway; absent: as the gateway. */
+  readonly hostName?: string;
+  /** As listeners name them. */
   readonly unreachable: readonly string[];
   readonly reachable: readonly string[];
 }

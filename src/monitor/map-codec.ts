@@ -121,6 +121,7 @@ const beaconFields = {
   location: text,
   peerAddress: text,
   peerPort: port,
+  leaseMs: optional(amount),
   // What is wrong with an address is for the machine to say: it refuses the gateway.
   clients: list(record<ClientAddress>({ group: clientGroup, address: text })),
   appliedEpoch: whole,
@@ -136,6 +137,7 @@ const beaconFields = {
   hosts: list(text),
   load: amount,
   linkDown: flag,
+  hostName: optional(text),
   unreachable: list(text),
   reachable: list(text),
 };

@@ -52,12 +52,10 @@ export function obstacle(gateway: GatewayEntry, seen: ReadonlyMap<string, Beacon
 
 /** At least two peers that reach one another do not reach it: it is cut off, not they. */
 export function isIsolated(gateway: string, seen: ReadonlyMap<string, Beacon>): boolean {
-  const complainers = [...seen.values()].filter((beacon) => beacon.unreachable.includes(gateway));
-  return complainers.some((one) =>
-    complainers.some(
-      (other) => one.reachable.includes(other.gateway) && other.reachable.includes(one.gateway),
-    ),
-  );
+  const host = seen.get(gateway)?.hostName ?? gateway;
+  const complainers = [...seen.values()].filter(({ unreachable }) => unreachable.includes(host));
+  const reaches = (one: Beacon, other: Beacon) => one.reachable.includes(other.hostName ?? other.gateway);
+  return complainers.some((one) => complainers.some((other) => reaches(one, other) && reaches(other, one)));
 }
 
 /** Every subsystem with a namespace in the group has a listener there. */

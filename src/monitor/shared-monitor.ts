@@ -9,6 +9,7 @@ import type { Beacon } from './beacon.ts';
 import { BeaconWatch } from './beacon-watch.ts';
 import type { Coordination, Leadership, MapReading } from './coordination.ts';
 import { type Candidate, Election } from './election.ts';
+import { FailoverCount } from './failover-count.ts';
 import { GroupAdmin } from './group-admin.ts';
 import type { Holder } from './group-map.ts';
 import type { GroupServer } from './group-server.ts';
@@ -41,6 +42,24 @@ export interface SharedMonitorOptions {
   readonly streams: PeerStreams;
 }
 
+export interface MonitorFigures {
+  /** Of the last map that was read. */
+  readonly epoch: number;
+  readonly term: number;
+  /** This gateway leads. */
+  readonly leading: boolean;
+  /** Failovers in the group since this gateway joined it. */
+  readonly failovers: number;
+  /** Times that this gateway was fenced and joined anew. */
+  readonly fences: number;
+  /** Leases that ran out here while their group was served. */
+  readonly lapses: number;
+  /** Looks at the beacons that came too late to judge anybody: a stalled event loop, or a slow cluster. */
+  readonly lateLooks: number;
+  /** Since the last sign of life of each gateway that runs, ms. */
+  readonly beaconAgesMs: ReadonlyMap<string, number>;
+}
+
 export class SharedMonitor implements MonitorClient {
   readonly admin: MonitorAdmin;
   readonly #options: SharedMonitorOptions;
@@ -49,6 +68,7 @@ export class SharedMonitor implements MonitorClient {
   readonly #requests: GroupAdmin;
   readonly #link: LeaderLink;
   readonly #listeners = new Set<() => void>();
+  readonly #failovers = new FailoverCount();
   #member: Member | null = null;
   #leader: Leader | null = null;
   #ownBeacon: Beacon | null = null;
@@ -135,24 +155,43 @@ export class SharedMonitor implements MonitorClient {
     );
   }
 
+  /** For metrics. */
+  figures(): MonitorFigures {
+    const { map, fences, lapses } = this.#attached;
+    return {
+      epoch: map.epoch,
+      term: this.#election.leadership?.term ?? 0,
+      leading: this.#leader !== null,
+      failovers: this.#failovers.count,
+      fences,
+      lapses,
+      lateLooks: this.#watch.lateLooks,
+      beaconAgesMs: new Map(
+        this.admin
+          .gateways()
+          .flatMap(({ name, beaconAgeMs }) => (beaconAgeMs === null ? [] : [[name, beaconAgeMs]])),
+      ),
+    };
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  leave(): Promise<void> {
-    return this.#attached.leave();
+  async leave(): Promise<void> {
+    await this.#member?.leave();
   }
 
   async stop(): Promise<void> {
     const { coordination } = this.#options;
-    await this.#attached.goodbye();
+    await this.#member?.goodbye();
     await this.#resign();
     this.#endTerm();
     this.#link.end();
     this.#election.stop();
     this.#watch.stop();
-    this.#attached.stop();
+    this.#member?.stop();
     this.#requests.stop();
     await coordination.close();
   }
@@ -186,6 +225,7 @@ export class SharedMonitor implements MonitorClient {
     if (this.#leader !== null && reading.leadership.term > this.#leader.term) this.#endTerm();
     this.#election.observe(reading);
     this.#requests.read(reading.map);
+    this.#failovers.read(reading.map);
     this.#link.follow(reading.leadership);
   }
 

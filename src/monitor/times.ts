@@ -1,4 +1,6 @@
-/** Times of the monitor, ms. `grace` must be longer than `lease`, `lease` longer than four renewals. */
+import { AnagateError } from '../base/errors.ts';
+
+/** Times of the monitor, ms. */
 export interface MonitorTimes {
   /** Between beacons. */
   readonly beacon: number;
@@ -31,3 +33,38 @@ export const MONITOR_TIMES: MonitorTimes = {
   hostsWait: 60_000,
   handOver: 10_000,
 };
+
+/** No gateway may be told a longer lease. */
+export const LONGEST_LEASE_MS = 20_000;
+
+/** What an operator may set. */
+export type OwnTimes = { [K in 'beacon' | 'lease' | 'grace' | 'failbackDelay']?: number | undefined };
+
+/**
+ * The times with what was set. Throws INVALID_ARGUMENT, in the words of the configuration file, when their order would not be
+ * safe, or would cause failovers without need.
+ */
+export function timesWith(own: OwnTimes): MonitorTimes {
+  const { beacon, lease, grace, failbackDelay, ...others } = MONITOR_TIMES;
+  const set = { beacon, lease, grace, failbackDelay };
+  for (const key of ['beacon', 'lease', 'grace', 'failbackDelay'] as const) set[key] = own[key] ?? set[key];
+  requireRange('beacon_interval', set.beacon, 100, 10_000);
+  requireRange('lease', set.lease, 500, LONGEST_LEASE_MS);
+  requireRange('failback_delay', set.failbackDelay, 0, 86_400_000);
+  requireRange('grace', set.grace, Math.max(set.lease * 1.5, set.beacon * 3), 120_000);
+  return {
+    ...others,
+    ...set,
+    tick: Math.min(others.tick, set.beacon / 2),
+    renewal: Math.min(others.renewal, set.lease / 4),
+    leaderGrace: Math.max(others.leaderGrace, set.beacon * 4),
+  };
+}
+
+function requireRange(key: string, ms: number, least: number, most: number): void {
+  if (ms >= least && ms <= most) return;
+  throw new AnagateError(
+    'INVALID_ARGUMENT',
+    `[monitor] ${key} must be from ${least / 1000} to ${most / 1000} s with the other times as they are, not ${ms / 1000} s`,
+  );
+}

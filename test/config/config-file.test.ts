@@ -59,6 +59,24 @@ describe('configuration file', () => {
     expect(warnings).toEqual([expect.stringContaining('timeout')]);
   });
 
+  it('takes the times of the monitor in seconds, and where the gateway stands', () => {
+    const text =
+      '[gateway]\nlocation = rack-1\nrebalance_period_sec = 0\nmax_ns_to_change_lb_grp = 3\n' +
+      '[monitor]\nbeacon_interval = 0.25\nlease = 1.5\ngrace = 4\nfailback_delay = 60';
+    expect(parseConfigFile(text, 'c').settings).toEqual({
+      location: 'rack-1',
+      rebalancePeriodMs: 0,
+      rebalanceMoves: 3,
+      beaconMs: 250,
+      leaseMs: 1500,
+      graceMs: 4000,
+      failbackDelayMs: 60_000,
+    });
+    expect(() => parseConfigFile('[monitor]\ngrace = 2s', 'c')).toThrow(
+      /sets grace, which must be a number of seconds/,
+    );
+  });
+
   it('says nothing for an empty file and for empty names', () => {
     expect(parseConfigFile('', PATH)).toEqual({ settings: {}, warnings: [] });
     const { settings } = parseConfigFile('[gateway]\nname =\ngroup =\n', PATH);
@@ -67,12 +85,12 @@ describe('configuration file', () => {
 
   it('warns of what has no effect, once per section', () => {
     const text =
-      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nrebalance_period_sec = 7\n[mtls]\nserver_key = x\n';
+      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nomap_file_lock_duration = 7\n[mtls]\nserver_key = x\n';
     const { settings, warnings } = parseConfigFile(text, PATH);
     expect(settings).toEqual({});
     expect(warnings).toHaveLength(3);
     expect(warnings[0]).toContain('[spdk]');
-    expect(warnings[1]).toMatch(/rebalance_period_sec in line 5/);
+    expect(warnings[1]).toMatch(/omap_file_lock_duration in line 5/);
     expect(warnings[2]).toContain('[mtls]');
   });
 

@@ -20,6 +20,9 @@ describe('settings', () => {
       cephId: 'admin',
       hostname: 'node-a',
       logLevel: 'info',
+      location: '',
+      rebalancePeriodMs: 7000,
+      rebalanceMoves: 8,
       demo: true,
     });
   });

@@ -1,0 +1,84 @@
+/** The parts of a gateway whose group decides together who serves what: loaded when there is such a group. */
+import { randomUUID } from 'node:crypto';
+import type { FenceAuthority } from '../backend/rbd/group-client.ts';
+import { systemClock, systemTimers } from '../base/clock.ts';
+import type { Settings } from '../config/settings.ts';
+import { GrpcPeerStreams } from '../control/peer-stream.ts';
+import type { LeaseTerms } from '../gateway/ownership.ts';
+import { leaseRenewal } from '../monitor/rados/lease-renewal.ts';
+import { RadosCoordination } from '../monitor/rados/rados-coordination.ts';
+import { SharedMonitor } from '../monitor/shared-monitor.ts';
+import { timesWith } from '../monitor/times.ts';
+import type { RootLog } from '../observe/log.ts';
+import { openGroupPool } from '../store/group-store.ts';
+import { WatchedClock } from '../target/watched-clock.ts';
+
+/** A process that was held up for a longer part of its lease asks for it anew. */
+const GAP_OF_LEASE = 1 / 4;
+
+export interface SharedGroup {
+  readonly monitor: SharedMonitor;
+  readonly authority: FenceAuthority;
+  readonly lease: LeaseTerms;
+  readonly peers: GrpcPeerStreams;
+  /** The management port listens. */
+  listens(port: number): void;
+}
+
+/** Rejects as {@link RadosCoordination.open}, and with INVALID_ARGUMENT for times that do not fit. */
+export async function openSharedMonitor(
+  settings: Settings,
+  pool: string,
+  log: RootLog,
+): Promise<SharedGroup> {
+  const { name, group, location, cephConfigFile, cephId, grpcPort } = settings;
+  const { beaconMs, leaseMs, graceMs, failbackDelayMs } = settings;
+  const times = timesWith({
+    beacon: beaconMs,
+    lease: leaseMs,
+    grace: graceMs,
+    failbackDelay: failbackDelayMs,
+  });
+  const clock = systemClock;
+  const timers = systemTimers;
+  const coordination = await RadosCoordination.open({
+    connect: () => openGroupPool({ pool, configFile: cephConfigFile, id: cephId }),
+    group,
+    timers,
+    log,
+  });
+  const peers = new GrpcPeerStreams({ clock, timers, log });
+  const peer = { address: peerAddress(settings), port: grpcPort };
+  const monitor = new SharedMonitor({
+    gateway: name,
+    location,
+    coordination,
+    clock,
+    timers,
+    times,
+    log: log.child({ component: 'monitor' }),
+    newId: randomUUID,
+    peer: () => peer,
+    streams: peers,
+  });
+  const renew = leaseRenewal(coordination.leasePlace, timers);
+  return {
+    monitor,
+    authority: {
+      isFenced: (address) => monitor.isFenced(address),
+      renewLease: (cluster) => renew(cluster, times.lease),
+    },
+    lease: { clock: new WatchedClock(clock, timers, times.lease * GAP_OF_LEASE), durationMs: times.lease },
+    peers,
+    listens: (port) => {
+      peer.port = port;
+    },
+  };
+}
+
+/** Where others reach the management port: a wildcard is no address. */
+function peerAddress({ grpcAddress, address, hostname }: Settings): string {
+  const isWildcard = (text: string): boolean => text === '0.0.0.0' || text === '::';
+  if (!isWildcard(grpcAddress)) return grpcAddress;
+  return isWildcard(address) ? hostname : address;
+}
