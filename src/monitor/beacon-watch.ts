@@ -28,13 +28,14 @@ export class BeaconWatch {
   readonly #rounds: Rounds;
   readonly #silence: Silence;
   #sights = new Map<string, Sight>();
+  #lateLooks = 0;
   #stopped = false;
 
   constructor(options: BeaconWatchOptions) {
     const { clock, timers, times } = options;
     this.#options = options;
     this.#silence = new Silence(times);
-    this.#rounds = new Rounds({ clock, timers, everyMs: times.tick, work: () => this.#look() });
+    this.#rounds = new Rounds({ clock, timers, everyMs: times.tick, work: (lateMs) => this.#look(lateMs) });
   }
 
   start(): void {
@@ -44,6 +45,11 @@ export class BeaconWatch {
   stop(): void {
     this.#stopped = true;
     this.#rounds.stop();
+  }
+
+  /** Looks that began more than two ticks later than meant. */
+  get lateLooks(): number {
+    return this.#lateLooks;
   }
 
   /** The incarnation of this gateway. */
@@ -72,8 +78,9 @@ export class BeaconWatch {
     return this.#silence.suspects(this.#options.clock.nowMs());
   }
 
-  async #look(): Promise<void> {
-    const { coordination, clock, onLook, onFailure } = this.#options;
+  async #look(lateMs: number): Promise<void> {
+    const { coordination, clock, times, onLook, onFailure } = this.#options;
+    if (lateMs > 2 * times.tick) this.#lateLooks += 1;
     const begunMs = clock.nowMs();
     try {
       const beacons = await coordination.readBeacons();

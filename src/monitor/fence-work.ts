@@ -6,7 +6,6 @@ import type { Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Coordination } from './coordination.ts';
 import { type Fence, type GroupMap, pendingFences } from './group-map.ts';
-import type { MonitorTimes } from './times.ts';
 
 /** Clocks of two machines drift apart by less than this in the time of a lease. */
 const DRIFT = 1.05;
@@ -19,8 +18,9 @@ const RENEWAL_MS = 86_400_000;
 export interface FenceWorkOptions {
   readonly coordination: Coordination;
   readonly timers: Timers;
-  readonly times: MonitorTimes;
   readonly log: Log;
+  /** How long leases of this incarnation last, ms. */
+  leaseOf(incarnation: string): number;
   /** The client can neither change images nor answer hosts any more. */
   onFenced(fence: Fence): void;
   /** A call of ours failed; EBLOCKLISTED is for others to judge. */
@@ -58,20 +58,20 @@ export class FenceWork {
   async #fence(fence: Fence): Promise<void> {
     const { coordination, onFenced } = this.#options;
     await Promise.all([
-      this.#insist(fence, 'revoked', () => coordination.revoke(fence)).then(() => this.#leaseOver()),
+      this.#insist(fence, 'revoked', () => coordination.revoke(fence)).then(() => this.#leaseOver(fence)),
       this.#insist(fence, 'put on the blocklist', () => coordination.blocklist(fence)),
     ]);
     if (!this.#stopped) onFenced(fence);
   }
 
-  #leaseOver(): Promise<void> {
-    const { timers, times } = this.#options;
-    return this.#pause(timers, times.lease * DRIFT);
+  /** Counted from the acknowledgement of the revocation. */
+  #leaseOver({ incarnation }: Fence): Promise<void> {
+    return this.#pause(this.#options.leaseOf(incarnation) * DRIFT);
   }
 
   async #insist(fence: Fence, done: string, what: () => Promise<void>): Promise<void> {
     const { gateway, incarnation, address, reason } = fence;
-    const { log, timers, onFailure } = this.#options;
+    const { log, onFailure } = this.#options;
     for (let told = false; !this.#stopped; ) {
       try {
         await what();
@@ -81,7 +81,7 @@ export class FenceWork {
         if (!told) log.warn({ gateway, incarnation, address, err }, `a client cannot be ${done} yet`);
         told = true;
         if (!this.#stopped) onFailure(err as NodeJS.ErrnoException);
-        await this.#pause(timers, AGAIN_MS);
+        await this.#pause(AGAIN_MS);
       }
     }
   }
@@ -96,9 +96,9 @@ export class FenceWork {
     this.#renewal = timers.after(RENEWAL_MS, () => this.#renew());
   }
 
-  #pause(timers: Timers, ms: number): Promise<void> {
+  #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      timers.after(ms, resolve);
+      this.#options.timers.after(ms, resolve);
     });
   }
 }

@@ -10,7 +10,7 @@ import type { Coordination, MapReading } from './coordination.ts';
 import { FenceWork } from './fence-work.ts';
 import type { GroupMap } from './group-map.ts';
 import { Tenure } from './tenure.ts';
-import type { MonitorTimes } from './times.ts';
+import { LONGEST_LEASE_MS, type MonitorTimes } from './times.ts';
 
 /** What an incarnation that no map knows has left behind is removed after so long without a change. */
 const LEFT_BEHIND_MS = 60_000;
@@ -50,8 +50,8 @@ export class Leader {
     this.#fences = new FenceWork({
       coordination,
       timers,
-      times,
       log,
+      leaseOf: (incarnation) => this.#leaseOf(incarnation),
       onFenced: ({ incarnation, address }) => this.#tenure.take({ kind: 'fenced', incarnation, address }),
       onFailure,
     });
@@ -126,6 +126,13 @@ export class Leader {
     coordination.notify(map.epoch);
     onCommit(reading);
     for (const incarnation of gone) this.#forget(incarnation);
+  }
+
+  /** As it has told: gateways may be configured differently, while that is being changed. Unknown: as long as can be. */
+  #leaseOf(incarnation: string): number {
+    const { watch, times } = this.#options;
+    const beacon = watch.beacons().find((one) => one.incarnation === incarnation);
+    return beacon === undefined ? LONGEST_LEASE_MS : (beacon.leaseMs ?? times.lease);
   }
 
   /** Whether the beacon has changed in this term: an old one, left behind by a run that ended well, would pass for a restart. */

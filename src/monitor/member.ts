@@ -345,7 +345,7 @@ export class Member {
   #compose(sequence: number): Beacon | null {
     const run = this.#run;
     if (run === null) return null;
-    const { gateway, location, coordination, server, peer, requests } = this.#options;
+    const { gateway, location, coordination, server, times, peer, requests } = this.#options;
     const { address, port } = peer();
     return {
       ...server.condition(),
@@ -357,6 +357,7 @@ export class Member {
       location,
       peerAddress: address,
       peerPort: port,
+      leaseMs: times.lease,
       clients: [{ group: 0, address: coordination.address }, ...server.clients()],
       appliedEpoch: run.appliedEpoch,
       groups: run.groups(),
