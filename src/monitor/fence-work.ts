@@ -2,7 +2,7 @@
  * What the leader does about fences that the map has: revokes the lease and blocklists the client, all of them at once, and
  * tells when both are done and the lease is over (ha-design S3, S4). Complete fences are renewed, so that none runs out (S6).
  */
-import type { Timer, Timers } from '../base/clock.ts';
+import type { Clock, Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Coordination } from './coordination.ts';
 import { type Fence, type GroupMap, pendingFences } from './group-map.ts';
@@ -11,12 +11,15 @@ import { type Fence, type GroupMap, pendingFences } from './group-map.ts';
 const DRIFT = 1.05;
 /** What the cluster did not do is asked for again after so long. */
 const AGAIN_MS = 250;
+/** How long a lease is, is asked again after so long. */
+const ASK_AGAIN_MS = 500;
 /** Complete fences are renewed so long after the beginning, when failovers are over, and then this often. */
 const FIRST_RENEWAL_MS = 600_000;
 const RENEWAL_MS = 86_400_000;
 
 export interface FenceWorkOptions {
   readonly coordination: Coordination;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
   /** How long leases of this incarnation last, ms. */
@@ -64,9 +67,15 @@ export class FenceWork {
     if (!this.#stopped) onFenced(fence);
   }
 
-  /** Counted from the acknowledgement of the revocation. */
-  #leaseOver({ incarnation }: Fence): Promise<void> {
-    return this.#pause(this.#options.leaseOf(incarnation) * DRIFT);
+  /** Counted from the acknowledgement of the revocation. How long a lease is may become known only now. */
+  async #leaseOver({ incarnation }: Fence): Promise<void> {
+    const { clock, leaseOf } = this.#options;
+    const sinceMs = clock.nowMs();
+    for (;;) {
+      const restMs = sinceMs + leaseOf(incarnation) * DRIFT - clock.nowMs();
+      if (restMs <= 0 || this.#stopped) return;
+      await this.#pause(Math.min(restMs, ASK_AGAIN_MS));
+    }
   }
 
   async #insist(fence: Fence, done: string, what: () => Promise<void>): Promise<void> {

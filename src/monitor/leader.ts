@@ -38,17 +38,21 @@ export class Leader {
   readonly #given = new Map<string, number>();
   /** Sequence of the first beacon that was seen in this term of an incarnation that the map does not know. */
   readonly #strangers = new Map<string, number>();
+  /** Of incarnations whose beacon was heard. */
+  readonly #leases = new Map<string, number>();
   readonly #forgetting = new Set<string>();
   readonly #begunMs: number;
-  #map: GroupMap;
+  /** Incarnations that the committed map knows something of. */
+  #known: ReadonlySet<string>;
 
   constructor(options: LeaderOptions) {
     const { coordination, clock, timers, times, log, watch, begin, onDeposed, onFailure } = options;
     this.#options = options;
-    this.#map = begin.map;
+    this.#known = incarnationsOf(begin.map);
     this.#begunMs = clock.nowMs();
     this.#fences = new FenceWork({
       coordination,
+      clock,
       timers,
       log,
       leaseOf: (incarnation) => this.#leaseOf(incarnation),
@@ -79,7 +83,8 @@ export class Leader {
   look(readMs: number): void {
     const { watch } = this.#options;
     for (const beacon of watch.beacons()) {
-      if (this.#knows(beacon) || (readMs >= this.#begunMs && this.#lives(beacon))) this.hear(beacon);
+      if (this.#known.has(beacon.incarnation) || (readMs >= this.#begunMs && this.#lives(beacon)))
+        this.hear(beacon);
     }
     for (const { gateway, incarnation, silentMs } of watch.suspects())
       this.lose(gateway, incarnation, `silent for ${(silentMs / 1000).toFixed(1)} s`);
@@ -91,6 +96,7 @@ export class Leader {
   hear(beacon: Beacon): void {
     if (beacon.sequence <= (this.#given.get(beacon.incarnation) ?? -1)) return;
     this.#given.set(beacon.incarnation, beacon.sequence);
+    this.#leases.set(beacon.incarnation, beacon.leaseMs ?? this.#options.times.lease);
     this.#tenure.take({ kind: 'beacon', beacon });
   }
 
@@ -120,8 +126,8 @@ export class Leader {
     const { coordination, onCommit } = this.#options;
     const { map } = reading;
     const known = incarnationsOf(map);
-    const gone = [...incarnationsOf(this.#map)].filter((incarnation) => !known.has(incarnation));
-    this.#map = map;
+    const gone = [...this.#known].filter((incarnation) => !known.has(incarnation));
+    this.#known = known;
     this.#fences.work(map);
     coordination.notify(map.epoch);
     onCommit(reading);
@@ -130,9 +136,7 @@ export class Leader {
 
   /** As it has told: gateways may be configured differently, while that is being changed. Unknown: as long as can be. */
   #leaseOf(incarnation: string): number {
-    const { watch, times } = this.#options;
-    const beacon = watch.beacons().find((one) => one.incarnation === incarnation);
-    return beacon === undefined ? LONGEST_LEASE_MS : (beacon.leaseMs ?? times.lease);
+    return this.#leases.get(incarnation) ?? LONGEST_LEASE_MS;
   }
 
   /** Whether the beacon has changed in this term: an old one, left behind by a run that ended well, would pass for a restart. */
@@ -142,15 +146,11 @@ export class Leader {
     return first !== undefined && sequence > first;
   }
 
-  #knows({ incarnation }: Beacon): boolean {
-    return incarnationsOf(this.#map).has(incarnation);
-  }
-
   /** What those have left behind that never came into the map, or whose leader died before it could clear up. */
   #clearUp(): void {
     const { watch } = this.#options;
     for (const beacon of watch.beacons()) {
-      if (watch.ageMs(beacon.incarnation)! > LEFT_BEHIND_MS && !this.#knows(beacon))
+      if (watch.ageMs(beacon.incarnation)! > LEFT_BEHIND_MS && !this.#known.has(beacon.incarnation))
         this.#forget(beacon.incarnation);
     }
   }
@@ -159,6 +159,7 @@ export class Leader {
     if (this.#forgetting.has(incarnation)) return;
     this.#forgetting.add(incarnation);
     this.#given.delete(incarnation);
+    this.#leases.delete(incarnation);
     this.#strangers.delete(incarnation);
     this.#options.coordination
       .forget(incarnation)
