@@ -32,6 +32,10 @@ export class PendingDevice implements BlockDevice {
     return this.#device?.sizeBytes ?? this.#sizeBytes;
   }
 
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** The real device is here: what waits goes to it, in order, and all that still comes. */
   become(device: BlockDevice): void {
     this.#device = device;

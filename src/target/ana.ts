@@ -200,10 +200,10 @@ export class AnaStates {
 
   /** Takes a held command out of the line. True: it was held, and is the caller's to complete. */
   unhold(request: Request): boolean {
-    const group = this.groups[request.namespace?.anaGroupId ?? 0];
-    const at = group.held.indexOf(request);
-    if (at < 0) return false;
-    group.held.splice(at, 1);
+    // its namespace may have moved to another group since
+    const group = this.groups.find(({ held }) => held.includes(request));
+    if (group === undefined) return false;
+    group.held.splice(group.held.indexOf(request), 1);
     request.queue.held -= 1;
     return true;
   }

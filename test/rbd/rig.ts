@@ -1,6 +1,6 @@
 /** An RBD backend on the cluster under test, its log and events in the test's hands, and a client that is no gateway. */
 import { afterEach } from 'vitest';
-import type { CephOptions } from '../../src/backend/rbd/group-client.ts';
+import type { CephOptions, FenceAuthority } from '../../src/backend/rbd/group-client.ts';
 import type { ImageName } from '../../src/backend/rbd/image-name.ts';
 import { RbdBackend } from '../../src/backend/rbd/rbd-backend.ts';
 import type { RbdDevice } from '../../src/backend/rbd/rbd-device.ts';
@@ -31,10 +31,11 @@ export class RbdRig {
   readonly #devices: RbdDevice[] = [];
   #waiting: { text: string; resolve: () => void }[] = [];
 
-  constructor(ceph: CephOptions = { confFile: cephConf }) {
+  /** `authority` null: it decides alone. */
+  constructor(ceph: CephOptions = { confFile: cephConf }, authority: Partial<FenceAuthority> | null = null) {
     this.backend = new RbdBackend({
       ceph,
-      authority: null,
+      authority: authority && { isFenced: () => false, renewLease: async () => true, ...authority },
       clock: systemClock,
       timers: systemTimers,
       log: collectingLog((line) => this.complaints.push(line)),

@@ -19,7 +19,7 @@ const CALM_MS = 60_000;
 const FIRST_BACKOFF_MS = 1000;
 const MOST_BACKOFF_MS = 30_000;
 /** Images that are opened, locked or released at a time. */
-const PARALLEL_IMAGES = 16;
+const PARALLEL_IMAGES = 32;
 
 export interface CephOptions {
   /** undefined: $CEPH_CONF or /etc/ceph/ceph.conf. */
@@ -80,10 +80,20 @@ export class GroupClient {
     return this.#serving;
   }
 
+  /** Other gateways may serve the group. */
+  get isShared(): boolean {
+    return this.#options.authority !== null;
+  }
+
   /** Connects if need be, but not in the place of a client that was fenced. Rejects with BACKEND_FAILED or BACKEND_UNAVAILABLE. */
   async connected(): Promise<RadosSession> {
     if (this.#awaitsReplacement) throw new AnagateError('BACKEND_UNAVAILABLE', blocklisted(this.id).message);
     return this.#ensureSession();
+  }
+
+  /** As {@link connected}; null while a client that was fenced is not replaced. */
+  async reached(): Promise<RadosSession | null> {
+    return this.#awaitsReplacement ? null : this.connected();
   }
 
   #ensureSession(): Promise<RadosSession> {
@@ -241,9 +251,14 @@ export class GroupClient {
 
   async #settleAll(): Promise<boolean> {
     const waiting = [...this.#devices];
+    // Those first that hosts wait for.
+    const next = (): RbdDevice | undefined => {
+      const awaited = waiting.findIndex(({ isAwaited }) => isAwaited);
+      return waiting.splice(Math.max(awaited, 0), 1)[0];
+    };
     let settled = true;
     const worker = async (): Promise<void> => {
-      for (let device = waiting.shift(); device !== undefined; device = waiting.shift()) {
+      for (let device = next(); device !== undefined; device = next()) {
         if (!(await device.settle())) settled = false;
       }
     };

@@ -18,8 +18,7 @@ export interface OpenedImage {
 /** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireNoCache}. */
 export async function openImage(
   session: RadosSession,
-  name: ImageName,
-  readOnly: boolean,
+  { name, readOnly }: { name: ImageName; readOnly: boolean },
 ): Promise<OpenedImage> {
   const context = await session.pool(name.pool, name.radosNamespace);
   const image = await context.openImage(name.image, { readOnly });

@@ -16,6 +16,7 @@ import {
 import type { Timer, Timers } from '../../base/clock.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { ImageStat } from '../../node-rados/lib/node-rados.ts';
 import { checkDeviceSize } from '../device-size.ts';
 import { PendingDevice } from '../pending-device.ts';
 import type { GroupClient } from './group-client.ts';
@@ -25,8 +26,9 @@ import { type ImageName, imagePath } from './image-name.ts';
 import { imageError, type OpenedImage, openImage } from './open-image.ts';
 import type { RadosSession } from './rados-session.ts';
 
-/** Between attempts to open an image or to take its lock. */
-const RETRY_MS = 1000;
+/** Between attempts to open an image or to take its lock: soon at first, because a former owner may just be about to let go. */
+const FIRST_RETRY_MS = 100;
+const MOST_RETRY_MS = 1000;
 
 export interface RbdDeviceOptions {
   name: ImageName;
@@ -41,6 +43,8 @@ export class RbdDevice implements BlockDevice {
   readonly optimal: OptimalSizes;
   onResize: ((sizeBytes: number) => void) | null = null;
   readonly #options: RbdDeviceOptions;
+  /** Open in two clients, even without lock, its journal would be played back by the wrong one. */
+  readonly #journaled: boolean;
   #group: GroupClient;
   #sizeBytes: number;
   #opened: OpenedImage | null;
@@ -53,6 +57,7 @@ export class RbdDevice implements BlockDevice {
   /** End of the last control step. */
   #turn: Promise<unknown> = Promise.resolve();
   #retry: Timer | null = null;
+  #retryMs = FIRST_RETRY_MS;
   #complaint = '';
 
   /** For {@link RbdDevice.open}. */
@@ -61,6 +66,7 @@ export class RbdDevice implements BlockDevice {
     this.#opened = opened;
     this.#sizeBytes = opened.stat.sizeBytes;
     this.optimal = opened.optimal;
+    this.#journaled = opened.stat.features.includes('journaling');
     this.#options = options;
     this.name = options.name;
     this.description = `rbd:${imagePath(options.name)}`;
@@ -71,7 +77,8 @@ export class RbdDevice implements BlockDevice {
   static async open(group: GroupClient, options: RbdDeviceOptions): Promise<RbdDevice> {
     try {
       const session = await group.connected();
-      const opened = await openImage(session, options.name, options.readOnly);
+      const opened = await openImage(session, options);
+      if (group.isShared) requireLockable(options, opened.stat);
       const device = new RbdDevice(group, opened, options);
       await device.#watch(opened);
       group.add(device);
@@ -89,6 +96,11 @@ export class RbdDevice implements BlockDevice {
 
   get group(): GroupClient {
     return this.#group;
+  }
+
+  /** Operations wait for the image. */
+  get isAwaited(): boolean {
+    return this.#current instanceof PendingDevice && this.#current.isAwaited;
   }
 
   read(offset: number, data: Buffer, completion: BlockCompletion): void {
@@ -158,12 +170,14 @@ export class RbdDevice implements BlockDevice {
   settle(): Promise<boolean> {
     return this.#step(async () => {
       if (this.#closing !== null) return true;
+      const used = this.#opened === null ? [] : [this.#opened.session];
       try {
-        await this.#settle();
+        await this.#settle(used);
         this.#complaint = '';
+        this.#retryMs = FIRST_RETRY_MS;
         return true;
       } catch (error) {
-        this.#settlingFailed(error);
+        this.#settlingFailed(error, used);
         return false;
       }
     });
@@ -184,9 +198,9 @@ export class RbdDevice implements BlockDevice {
     else this.#refuse();
   }
 
-  /** Closes the image in its group's client and opens it in the other's; I/O waits meanwhile. Rejects when that cannot be connected. */
+  /** Closes the image in its group's client and opens it in the other's, as soon as that is connected; I/O waits meanwhile. */
   async moveTo(group: GroupClient): Promise<void> {
-    await group.connected();
+    await group.connected().catch(() => undefined);
     this.#group.remove(this);
     this.#group = group;
     group.add(this);
@@ -200,12 +214,16 @@ export class RbdDevice implements BlockDevice {
     return this.#closing === null && this.#group.serving;
   }
 
-  async #settle(): Promise<void> {
-    const { session } = this.#group;
-    const elsewhere = this.#opened !== null && session !== null && this.#opened.session !== session;
+  /** Adds to `used` the client that it uses. */
+  async #settle(used: RadosSession[]): Promise<void> {
+    const elsewhere = this.#opened !== null && this.#opened.session !== this.#group.session;
     if (!this.#shouldServe || elsewhere) await this.#release();
+    const rests = this.#journaled && !this.#shouldServe;
+    if (elsewhere || rests) await this.#closeImage();
+    const session = rests ? null : await this.#group.reached();
     if (session === null || session.fenced) return;
-    if (this.#opened?.session !== session) await this.#reopen(session);
+    used.push(session);
+    if (this.#opened === null) await this.#reopen(session);
     if (this.#shouldServe && this.#serving === null) await this.#serve(this.#opened!);
   }
 
@@ -226,8 +244,7 @@ export class RbdDevice implements BlockDevice {
   }
 
   async #reopen(session: RadosSession): Promise<void> {
-    await this.#closeImage();
-    const opened = await openImage(session, this.name, this.#options.readOnly);
+    const opened = await openImage(session, this.#options);
     this.#opened = opened;
     await this.#watch(opened);
     this.#setSize(opened.stat.sizeBytes);
@@ -303,10 +320,11 @@ export class RbdDevice implements BlockDevice {
     await opened?.image.close();
   }
 
-  #settlingFailed(error: unknown): void {
-    const session = this.#opened?.session ?? this.#group.session;
-    if ((error as NodeJS.ErrnoException).code === 'EBLOCKLISTED' && session !== null) {
-      this.#group.fenced(session);
+  /** `used`: the clients that the step may have used. */
+  #settlingFailed(error: unknown, [session, ...others]: RadosSession[]): void {
+    if ((error as NodeJS.ErrnoException).code === 'EBLOCKLISTED' && session !== undefined) {
+      // One that is known to be fenced, and perhaps replaced by now, explains it.
+      if (![session, ...others].some(({ fenced }) => fenced)) this.#group.fenced(session);
       return;
     }
     const { message } = imageError(this.name, this.#shouldServe ? 'served' : 'released', error);
@@ -316,7 +334,8 @@ export class RbdDevice implements BlockDevice {
     }
     this.#complaint = text;
     this.#retry?.cancel();
-    this.#retry = this.#options.timers.after(RETRY_MS, () => void this.settle());
+    this.#retry = this.#options.timers.after(this.#retryMs, () => void this.settle());
+    this.#retryMs = Math.min(this.#retryMs * 2, MOST_RETRY_MS);
   }
 
   // ---- size ----
@@ -365,6 +384,17 @@ function refusing(description: string, timers: Timers): PendingDevice {
   const device = new PendingDevice(description, 0, timers);
   void device.close();
   return device;
+}
+
+/** The lock is what tells which gateway may use the image (ha-design S9). Nobody writes to an image that is read-only. */
+function requireLockable({ name, readOnly }: RbdDeviceOptions, { features }: ImageStat): void {
+  if (readOnly || features.includes('exclusive-lock')) return;
+  const path = imagePath(name);
+  throw new AnagateError(
+    'INVALID_ARGUMENT',
+    `image ${path} has no exclusive lock, which gateways of a group need to hand it over; ` +
+      `add it with "rbd feature enable ${path} exclusive-lock"`,
+  );
 }
 
 function isLockHeld(error: unknown): boolean {
