@@ -25,7 +25,7 @@ export interface MonitorTimes {
 export const MONITOR_TIMES: MonitorTimes = {
   beacon: 500,
   tick: 250,
-  lease: 1000,
+  lease: 800,
   renewal: 200,
   grace: 2000,
   leaderGrace: 2000,

@@ -15,7 +15,7 @@ it('follow what was set', () => {
 
 it.each([
   [{ lease: 2000 }, /grace must be from 3 to/],
-  [{ grace: 1200 }, /grace must be from 1\.5 to/],
+  [{ grace: 1200, lease: 1000 }, /grace must be from 1\.5 to/],
   [{ beacon: 1000 }, /grace must be from 3 to/],
   [{ lease: 100 }, /lease must be from 0\.5 to/],
   [{ beacon: 10 }, /beacon_interval must be/],

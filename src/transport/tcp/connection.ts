@@ -369,6 +369,11 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     return true;
   }
 
+  /** A Connect has made it a queue. */
+  get isConnected(): boolean {
+    return this.queue.qid >= 0;
+  }
+
   /** For logs. */
   describe(): Record<string, unknown> {
     const controller = this.queue.controller;

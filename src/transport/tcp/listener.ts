@@ -98,7 +98,10 @@ export class TcpListener implements ConnectionOwner {
   connectionClosed(connection: TcpConnection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.options.connectionTable.remove(connection);
-    this.target.log.info({ ...connection.describe(), reason }, 'host disconnected');
+    const fields = { ...connection.describe(), reason };
+    // Peers and port checkers come and go every second.
+    if (connection.isConnected) this.target.log.info(fields, 'host disconnected');
+    else this.target.log.debug(fields, 'connection closed before a Connect');
   }
 
   deadlineMissed(deadline: string): void {
