@@ -26,6 +26,8 @@ import { ServeTransport } from './serve-transport.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
 const STOP_LIMIT_MS = 10_000;
+/** Any time will do, see {@link runGateway}. */
+const ALIVE_MS = 60_000;
 
 const random = {
   uuid: () => randomUuid(randomFillSync),
@@ -41,6 +43,8 @@ export async function runGateway(
   const stopSignal = nextStopSignal();
   const running = new Running();
   let log: RootLog | null = null;
+  // Timers keep no process alive (base/clock.ts), and a gateway may wait for its place before it listens anywhere.
+  const alive = setInterval(() => {}, ALIVE_MS);
   try {
     const file = readConfigFile(request.configFile);
     const settings = resolveSettings(hostname(), request.settings, file.settings);
@@ -68,6 +72,7 @@ export async function runGateway(
     if (!(error instanceof AnagateError)) log?.error({ err: error }, 'the gateway cannot start');
     return error instanceof AnagateError ? error.errno : 1;
   } finally {
+    clearInterval(alive);
     log?.flush();
   }
 }

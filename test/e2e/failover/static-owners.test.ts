@@ -13,32 +13,32 @@ const OUTAGE_MS = 3000;
 afterEach(({ task }) => told(task.name));
 
 it('each group is optimized at its gateway alone', async () => {
-  await lab.untilOwners(lab.home());
+  await lab.balanced();
 });
 
 const OUTAGES: Record<string, { begin: () => Promise<void>; end: () => Promise<void> }> = {
   'the cable to the hosts is cut': {
-    begin: () => lab.gateways[0].cut('host'),
-    end: () => lab.gateways[0].heal(),
+    begin: () => lab.node(1).cut('host'),
+    end: () => lab.node(1).heal(),
   },
   'the cable to Ceph is cut': {
-    begin: () => lab.gateways[0].cut('ceph'),
-    end: () => lab.gateways[0].heal(),
+    begin: () => lab.node(1).cut('ceph'),
+    end: () => lab.node(1).heal(),
   },
   'both cables are unplugged': {
-    begin: () => lab.gateways[0].cut('all', 'unplug'),
-    end: () => lab.gateways[0].heal(),
+    begin: () => lab.node(1).cut('all', 'unplug'),
+    end: () => lab.node(1).heal(),
   },
   'the owner is frozen': {
-    begin: async () => lab.gateways[0].signal('SIGSTOP'),
-    end: async () => lab.gateways[0].signal('SIGCONT'),
+    begin: async () => lab.node(1).signal('SIGSTOP'),
+    end: async () => lab.node(1).signal('SIGCONT'),
   },
   'the owner is killed': {
     begin: async () => {
-      await lab.gateways[0].stop('SIGKILL');
+      await lab.node(1).stop('SIGKILL');
     },
     end: async () => {
-      await lab.gateways[0].start();
+      await lab.node(1).start();
     },
   },
 };
@@ -49,7 +49,7 @@ for (const [what, { begin, end }] of Object.entries(OUTAGES))
     await begin();
     await sleep(OUTAGE_MS);
     await end();
-    await lab.untilOwners(lab.home());
+    await lab.balanced();
     const report = await writer.stop();
     expectClean(report);
     const [waited, other] = report.devices;

@@ -1,23 +1,26 @@
 /**
  * A group of gateways on a real Ceph, each in a network namespace of its own, and a real Linux host with a path to each of
- * them: `lab.gateways[0].stop('SIGKILL')`, and see what the host's writer says of it.
+ * them: `lab.node(1).stop('SIGKILL')`, and see what the host's writer says of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { RpcAnswer, RpcName, RpcRequest } from '../../../src/control/gateway-proto.ts';
+import type { AnaGroupInfo, Sent } from '../../../src/control/gateway-types.ts';
 import { CephCluster, type CephOptions } from './ceph.ts';
-import { GatewayNode } from './gateway-node.ts';
+import { GatewayNode, GRPC_PORT } from './gateway-node.ts';
+import { kernelPaths } from './kernel-paths.ts';
 import { Lab } from './lab.ts';
+import { LabAgent } from './lab-agent.ts';
 import type { LinuxHost } from './linux-host.ts';
 import { installWriter, VerifyingWriter, type WriterOptions } from './verifying-writer.ts';
 
 export interface FailoverOptions {
   /** Gateways to begin with; default 3. */
   gateways?: number;
-  /** Namespaces of gateways that may join later. */
+  /** Places for gateways; default as many as there are gateways. */
   places?: number;
-  /** Images in each ANA group; default 1. */
+  /** Images in each ANA group to begin with; default 1. */
   imagesPerGroup?: number;
-  imageMiB?: number;
   /** Who owns what is written down (`[monitor] owners`), not agreed on. */
   staticOwners?: boolean;
   ceph?: CephOptions;
@@ -25,196 +28,279 @@ export interface FailoverOptions {
   linuxHost?: boolean;
 }
 
-export interface AnaPath {
-  /** Name of the block device that it is a path of. */
-  device: string;
-  /** Place of the gateway. */
-  place: number;
-  /** `live`, `connecting`, ... */
-  controller: string;
-  ana: string;
-  group: number;
-}
-
 export const FAILOVER_SUBSYSTEM = 'nqn.2026-11.io.anagate:failover';
 const CEPH_ADDRESS = '10.89.0.1';
 const GROUP = 'lab';
+const IO_PORT = 4420;
+const IMAGE_BYTES = 16 * 1024 * 1024;
+const AGENT_KATO_MS = 2000;
+const POLL_MS = 100;
 
 export class FailoverLab {
   readonly lab = new Lab();
-  readonly gateways: GatewayNode[] = [];
+  /** By place; the gateway that runs, or ran, there. */
+  readonly #nodes = new Map<number, GatewayNode>();
+  /** Namespace -> ANA group that it was put into. */
+  readonly images = new Map<number, number>();
   readonly #options: FailoverOptions;
   #ceph: CephCluster | null = null;
   #host: LinuxHost | null = null;
-  #imagesOf = new Map<number, number[]>();
+  #agent: LabAgent | null = null;
 
   constructor(options: FailoverOptions = {}) {
     this.#options = options;
   }
 
   get ceph(): CephCluster {
-    if (this.#ceph === null) throw new Error('the lab is not open');
-    return this.#ceph;
+    return opened(this.#ceph);
   }
 
   get host(): LinuxHost {
-    if (this.#host === null) throw new Error('the lab has no Linux host');
-    return this.#host;
+    return opened(this.#host);
+  }
+
+  get agent(): LabAgent {
+    return opened(this.#agent);
   }
 
   /** Everything up to a host that is connected to all gateways. */
   async open(): Promise<void> {
-    const { gateways = 3, linuxHost = true } = this.#options;
+    const { gateways = 3, places = gateways, linuxHost = true } = this.#options;
     await this.lab.open();
     this.#ceph = new CephCluster(this.lab, { address: CEPH_ADDRESS, ...this.#options.ceph });
-    for (let place = 1; place <= (this.#options.places ?? gateways); place++)
-      await this.lab.tool('add', String(place));
-    for (let place = 1; place <= gateways; place++) this.#node(place);
+    this.#agent = new LabAgent(this.lab, FAILOVER_SUBSYSTEM, AGENT_KATO_MS);
+    this.lab.watch(this.#agent);
+    for (let place = 1; place <= places; place++) await this.lab.tool('add', String(place));
+    const nodes = Array.from({ length: gateways }, (_, at) => this.place(at + 1));
     await Promise.all([
       linuxHost ? this.#bootHost() : null,
-      this.#ceph.start().then(() => Promise.all(this.gateways.map((gateway) => gateway.start()))),
+      this.#ceph.start().then(() => Promise.all(nodes.map((node) => node.start()))),
     ]);
     await this.#configure();
-    if (linuxHost) await this.connect();
+    if (linuxHost) await this.connectHost();
+    await this.balanced();
   }
 
   close(): Promise<void> {
     return this.lab.close();
   }
 
-  /** A gateway that joins the group, with a listener; its namespace is made if it was not. */
-  async addGateway(place: number, name?: string): Promise<GatewayNode> {
-    const gateway = this.#node(place, name);
-    await gateway.start();
-    await this.addListener(gateway);
-    return gateway;
+  /** The gateway at a place; 1 is the home of ANA group 1. */
+  node(place: number): GatewayNode {
+    const node = this.#nodes.get(place);
+    if (node === undefined) throw new Error(`there is no gateway at place ${place}`);
+    return node;
   }
 
-  async addListener(gateway: GatewayNode, through: GatewayNode = gateway): Promise<void> {
-    const where = ['-t', gateway.name, '-a', gateway.address, '-s', '4420'];
-    await through.cli('listener', 'add', '-n', FAILOVER_SUBSYSTEM, ...where);
+  named(name: string): GatewayNode {
+    const node = this.nodes.find((one) => one.name === name);
+    if (node === undefined) throw new Error(`there is no gateway ${name}`);
+    return node;
   }
 
-  /** Connects the host to everything that any running gateway lists, and waits until each gateway is a path. */
-  async connect(): Promise<void> {
-    const running = this.gateways.filter((gateway) => gateway.running);
-    await this.host.connectAll(running[0].address);
-    const wanted = running.map(({ address }) => address);
-    await this.host.until(
-      'a live controller at each gateway',
-      wanted.map((address) => `grep -lq "traddr=${address}," ${LIVE_ADDRESSES}`).join(' && '),
-      30,
+  get nodes(): GatewayNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  get running(): GatewayNode[] {
+    return this.nodes.filter((node) => node.running);
+  }
+
+  /** Puts a gateway at a place; it is not started yet, and the one that was there is forgotten. */
+  place(place: number, name = `gw${place}`): GatewayNode {
+    const { gateways = 3, staticOwners = false } = this.#options;
+    const table = Array.from({ length: gateways }, (_, at) => `${at + 1}:gw${at + 1}`);
+    const owners = staticOwners ? table.join(', ') : undefined;
+    const node = new GatewayNode(this.lab, place, name, { group: GROUP, cephConf: this.ceph.conf, owners });
+    this.lab.watch(node);
+    this.#nodes.set(place, node);
+    return node;
+  }
+
+  /** A gateway leaves the lab for good. */
+  async forget(node: GatewayNode): Promise<void> {
+    this.#nodes.delete(node.place);
+    await this.agent.disconnect(node.address);
+  }
+
+  /** One RPC, to a gateway that runs unless one is named. */
+  call<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>, node?: GatewayNode): Promise<RpcAnswer<R>> {
+    return this.agent.call(`${(node ?? this.running[0]).address}:${GRPC_PORT}`, rpc, request);
+  }
+
+  /** A gateway listens for hosts, and the agent has a path to it. */
+  async listen(node: GatewayNode): Promise<void> {
+    // a gateway hears of the subsystem a little later than the one where it was made
+    await this.#until(`a listener at ${node.name}`, 10, () =>
+      this.call('create_listener', this.#listener(node), node).then(() => null),
     );
-    await Promise.all(
-      [...this.#imagesOf.values()].flat().map((nsid) => this.host.device(FAILOVER_SUBSYSTEM, nsid)),
-    );
+    await this.agent.connect(node.address);
   }
 
-  /** The paths of all namespaces as the kernel sees them. */
-  async paths(): Promise<AnaPath[]> {
-    const lines = await this.host.sh(PATHS_SCRIPT);
-    return lines
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [device, address, controller, ana, group] = line.split(' ');
-        const place = Number(address.split('.')[3]) - 100;
-        return { device, place, controller, ana, group: Number(group) };
-      });
+  async unlisten(node: GatewayNode): Promise<void> {
+    await this.call('delete_listener', { ...this.#listener(node), force: true }, node);
   }
 
-  /** Waits until the host sees each ANA group optimized at one live gateway, and at which: group -> place. */
-  async owners(seconds = 30): Promise<Map<number, number>> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const optimized = (await this.paths()).filter(
-        ({ controller, ana }) => controller === 'live' && ana === 'optimized',
-      );
-      const owners = new Map<number, Set<number>>();
-      for (const { group, place } of optimized)
-        owners.set(group, (owners.get(group) ?? new Set()).add(place));
-      const each = [...this.#imagesOf.keys()].map(
-        (group) => [group, [...(owners.get(group) ?? [])]] as const,
-      );
-      if (each.every(([, places]) => places.length === 1))
-        return new Map(each.map(([group, [place]]) => [group, place]));
-      if (performance.now() > end) throw new Error(`not one owner for each group: ${JSON.stringify(each)}`);
-      await sleep(250);
-    }
+  /** A new image in an ANA group. */
+  async addImage(group: number): Promise<void> {
+    const nsid = this.images.size + 1;
+    await this.call('namespace_add', {
+      subsystem_nqn: FAILOVER_SUBSYSTEM,
+      nsid,
+      anagrpid: group,
+      rbd_pool_name: 'rbd',
+      rbd_image_name: `disk${nsid}`,
+      create_image: true,
+      size: String(IMAGE_BYTES),
+    });
+    this.images.set(nsid, group);
   }
 
-  /** Waits until each group is where `wanted` says. */
-  async untilOwners(wanted: ReadonlyMap<number, number>, seconds = 30): Promise<void> {
-    const end = performance.now() + seconds * 1000;
-    const text = (owners: ReadonlyMap<number, number>): string => JSON.stringify([...owners].sort());
-    for (;;) {
-      const owners = await this.owners(seconds);
-      if (text(owners) === text(wanted)) return;
-      if (performance.now() > end) throw new Error(`owners are ${text(owners)}, not ${text(wanted)}`);
-      await sleep(250);
-    }
+  nsids(group: number): number[] {
+    return [...this.images].filter(([, its]) => its === group).map(([nsid]) => nsid);
   }
 
-  /** Each group at its own gateway. */
-  home(): Map<number, number> {
-    return new Map([...this.#imagesOf.keys()].map((group) => [group, group]));
+  /** Connects the host to everything that the group lists, and waits until it has all disks with a path to each gateway. */
+  async connectHost(): Promise<void> {
+    await this.host.connectAll(this.running[0].address);
+    await Promise.all([...this.images.keys()].map((nsid) => this.host.device(FAILOVER_SUBSYSTEM, nsid)));
+    const addresses = this.running.map(({ address }) => address);
+    await this.#until('a path of the host to each gateway', 30, async () => {
+      const live = (await kernelPaths(this.host)).filter(({ state }) => state === 'live');
+      return addresses.every((address) => live.some((path) => path.address === address)) ? null : live;
+    });
   }
 
-  /** A writer on the first image of each of these groups; default all. */
-  async write(groups?: readonly number[], options: WriterOptions = {}): Promise<VerifyingWriter> {
-    const nsids = (groups ?? [...this.#imagesOf.keys()]).map((group) => this.nsids(group)[0]);
+  /** A verifying writer on one disk of each ANA group. */
+  async write(options: WriterOptions = {}): Promise<VerifyingWriter> {
+    const nsids = [...new Set(this.images.values())].map((group) => this.nsids(group)[0]);
     const devices = await Promise.all(nsids.map((nsid) => this.host.device(FAILOVER_SUBSYSTEM, nsid)));
     return VerifyingWriter.start(this.host, devices, options);
   }
 
-  nsids(group: number): readonly number[] {
-    return this.#imagesOf.get(group) ?? [];
+  async anaGroups(node?: GatewayNode): Promise<AnaGroupInfo[]> {
+    return (await this.call('list_ana_groups', {}, node)).ana_groups;
   }
 
-  imageOf(nsid: number): string {
-    return `rbd/disk${nsid}`;
+  /** The gateway that owns a group, as the group's map says. */
+  async owner(group: number): Promise<GatewayNode> {
+    const found = (await this.anaGroups()).find(({ id }) => id === group)?.owner;
+    if (found === undefined) throw new Error(`ANA group ${group} has no owner`);
+    return this.named(found);
   }
 
-  #node(place: number, name?: string): GatewayNode {
-    const { gateways = 3, places = gateways, staticOwners = false } = this.#options;
-    const table = Array.from({ length: places }, (_, at) => `${at + 1}:gw${at + 1}`);
-    const gateway = new GatewayNode(this.lab, place, {
-      group: GROUP,
-      cephConf: this.ceph.conf,
-      owners: staticOwners ? table.join(', ') : undefined,
-      name,
+  /** The gateway that leads. */
+  async leader(): Promise<GatewayNode> {
+    let leader: string | undefined;
+    await this.#until('a leader', 20, async () => {
+      ({ leader } = await this.call('list_gateways', {}));
+      return leader === undefined ? 'none' : null;
     });
-    this.lab.watch(gateway);
-    const at = this.gateways.findIndex((one) => one.place === place);
-    if (at < 0) this.gateways.push(gateway);
-    else this.gateways[at] = gateway;
-    return gateway;
+    return this.named(leader ?? '');
+  }
+
+  /**
+   * Waits until all is as it should be: each gateway that runs owns its home group, every group has exactly one owner in the
+   * map, in the ANA logs of all gateways, and in the eyes of the host, and nothing is waited for.
+   */
+  async balanced(seconds = 90): Promise<void> {
+    const end = performance.now() + seconds * 1000;
+    const left = (): number => Math.max(1, (end - performance.now()) / 1000);
+    const owners = await this.#ownersInMap(left());
+    await this.#until('owners in the ANA logs', left(), () => this.#unbalancedInLogs(owners));
+    if (this.#host !== null)
+      await this.#until('owners at the host', left(), () => this.#unbalancedAtHost(owners));
+  }
+
+  /** Ends every fault that a test may have left: cables, frozen and dead gateways, paused OSDs. */
+  async repair(): Promise<void> {
+    for (const node of this.nodes) {
+      await node.heal();
+      if (node.running) node.signal('SIGCONT');
+      else await node.start();
+    }
+    await this.ceph.ceph('osd', 'unpause');
+  }
+
+  /** Waits for owners that are as they should be; addresses by ANA group. */
+  async #ownersInMap(seconds: number): Promise<Map<number, string>> {
+    if (this.#options.staticOwners) return new Map(this.nodes.map(({ place, address }) => [place, address]));
+    await this.#until('owners in the map', seconds, () => this.#unbalancedInMap());
+    return new Map((await this.anaGroups()).map(({ id, owner = '' }) => [id, this.named(owner).address]));
+  }
+
+  async #unbalancedInMap(): Promise<unknown> {
+    const groups = await this.anaGroups();
+    const names = this.running.map(({ name }) => name);
+    const wrong = groups.filter(
+      ({ owner, home, state, awaited }) =>
+        owner === undefined ||
+        !names.includes(owner) ||
+        (home !== undefined && names.includes(home) && home !== owner) ||
+        (state !== 'ACTIVE' && state !== '') ||
+        (awaited ?? '') !== '',
+    );
+    return wrong.length === 0 && groups.length >= names.length ? null : groups;
+  }
+
+  async #unbalancedInLogs(owners: ReadonlyMap<number, string>): Promise<unknown> {
+    const paths = await this.agent.paths();
+    const groups = new Set(paths.flatMap((path) => Object.keys(path.groups).map(Number)));
+    const right = [...groups].every((group) => {
+      const optimized = paths.filter(({ live, groups }) => live && groups[group] === 'optimized');
+      return optimized.length === 1 && optimized[0].address === owners.get(group);
+    });
+    return right && groups.size > 0 && paths.every(({ live }) => live) ? null : paths;
+  }
+
+  async #unbalancedAtHost(owners: ReadonlyMap<number, string>): Promise<unknown> {
+    const paths = await kernelPaths(this.host);
+    const wrong = paths.filter(
+      ({ address, state, ana, group }) =>
+        state !== 'live' || (ana === 'optimized') !== (address === owners.get(group)),
+    );
+    const each = [...this.images].length * this.running.length;
+    return wrong.length === 0 && paths.length >= each ? null : wrong;
+  }
+
+  /** Asks until `check` answers null, which is all well; rejects with its last answer, or complaint. */
+  async #until(what: string, seconds: number, check: () => Promise<unknown>): Promise<void> {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+      const answer = await check().catch((cause: unknown) => String(cause));
+      if (answer === null) return;
+      if (performance.now() > end)
+        throw new Error(`not within ${Math.round(seconds)} s: ${what}\n${JSON.stringify(answer, null, 1)}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  #listener({ name, address }: GatewayNode): Sent<RpcRequest<'create_listener'>> {
+    return { nqn: FAILOVER_SUBSYSTEM, host_name: name, traddr: address, trsvcid: IO_PORT };
   }
 
   async #bootHost(): Promise<void> {
-    this.#host = await this.lab.bootHost();
-    await installWriter(this.#host, this.lab.directory);
+    const host = await this.lab.bootHost();
+    await installWriter(host, this.lab.directory);
+    this.#host = host;
   }
 
   async #configure(): Promise<void> {
-    const [first] = this.gateways;
-    await first.cli('subsystem', 'add', '-n', FAILOVER_SUBSYSTEM, '--no-group-append');
-    await first.cli('host', 'add', '-n', FAILOVER_SUBSYSTEM, '-t', '*');
-    for (const gateway of this.gateways) await this.addListener(gateway, first);
+    await this.call('create_subsystem', {
+      subsystem_nqn: FAILOVER_SUBSYSTEM,
+      enable_ha: true,
+      no_group_append: true,
+    });
+    await this.call('add_host', { subsystem_nqn: FAILOVER_SUBSYSTEM, host_nqn: '*' });
+    for (const node of this.nodes) await this.listen(node);
     for (let n = 0; n < (this.#options.imagesPerGroup ?? 1); n++)
-      for (const { place } of this.gateways) await this.addImage(place);
+      for (const { place } of this.nodes) await this.addImage(place);
   }
+}
 
-  /** A new image in an ANA group; resolves with its namespace's number. */
-  async addImage(group: number, through: GatewayNode = this.gateways[0]): Promise<number> {
-    const nsid = [...this.#imagesOf.values()].flat().length + 1;
-    const size = `${this.#options.imageMiB ?? 16}MiB`;
-    const image = ['-p', 'rbd', '-i', `disk${nsid}`, '--rbd-create-image', '--size', size];
-    const place = ['--nsid', String(nsid), '--load-balancing-group', String(group)];
-    await through.cli('namespace', 'add', '-n', FAILOVER_SUBSYSTEM, ...image, ...place);
-    this.#imagesOf.set(group, [...this.nsids(group), nsid]);
-    return nsid;
-  }
+function opened<T>(part: T | null): T {
+  if (part === null) throw new Error('the lab does not have it, or is not open');
+  return part;
 }
 
 /** A lab for the tests of one file. */
@@ -234,18 +320,3 @@ export function useFailoverLab(options: FailoverOptions = {}): FailoverLab {
   });
   return lab;
 }
-
-/** Files with the addresses of live controllers, for grep in the host. */
-const LIVE_ADDRESSES =
-  '$(for c in /sys/class/nvme/nvme*; do read -r s <$c/state; [ "$s" = live ] && echo $c/address; done) /dev/null';
-
-/** Prints `device address controller-state ana-state ana-group` of each path. Only builtins: a program costs 0.1 s there. */
-const PATHS_SCRIPT = `
-shopt -s nullglob
-for c in /sys/class/nvme/nvme*; do
-  read -r state <$c/state; read -r address <$c/address; address=\${address#traddr=}; address=\${address%%,*}
-  for p in $c/nvme*c*n*; do
-    read -r ana <$p/ana_state || continue; read -r group <$p/ana_grpid; name=\${p##*/}
-    echo "\${name%%c*}n\${name##*n} $address $state $ana $group"
-  done
-done 2>/dev/null`;

@@ -18,14 +18,12 @@ export interface NodeOptions {
   cephConf: string;
   /** `[monitor] owners`; absent: the gateways agree by themselves. */
   owners?: string | undefined;
-  /** Name of the gateway; default gw1, gw2 ... by place. */
-  name?: string | undefined;
 }
 
 /** The program under test; another build of it can be named. */
 const PROGRAM = process.env.ANAGATE_PROGRAM ?? join(PROJECT, 'dist', 'main.js');
 const START_LIMIT_MS = 30_000;
-const GRPC_PORT = 5500;
+export const GRPC_PORT = 5500;
 const DISCOVERY_PORT = 8009;
 
 export class GatewayNode {
@@ -40,11 +38,11 @@ export class GatewayNode {
   readonly #configFile: string;
   #process: ChildProcess | null = null;
 
-  constructor(lab: Lab, place: number, options: NodeOptions) {
+  constructor(lab: Lab, place: number, name: string, options: NodeOptions) {
     this.#lab = lab;
     this.#options = options;
     this.place = place;
-    this.name = options.name ?? `gw${place}`;
+    this.name = name;
     this.address = `10.88.0.${100 + place}`;
     this.logFile = join(lab.directory, `${this.name}.log`);
     this.#configFile = join(lab.directory, `${this.name}.conf`);

@@ -40,6 +40,12 @@ export class MultipathHost {
     this.paths.push(new HostPath({ ...this.#options, address }, () => this.#wake()));
   }
 
+  async remove(address: string): Promise<void> {
+    const at = this.paths.findIndex((path) => path.address === address);
+    const [path] = at < 0 ? [] : this.paths.splice(at, 1);
+    await path?.close();
+  }
+
   /** Resolves when it is done, on whatever path; rejects with what an application would see as an error. */
   async io(io: Io): Promise<Answer> {
     for (;;) {

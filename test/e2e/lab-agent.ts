@@ -1,16 +1,18 @@
 /**
- * A multipath host as a process of its own, inside a lab's namespace: `multipath-host.ts NQN KATO_MS`. One JSON document per
- * line in, one out for each: {"do":"connect","address":"10.88.0.101"}, "paths", "start" (LoadOptions), "begin",
- * "recovery", "stop". Driven by harness/host-process.ts.
+ * What has to run inside a lab's namespace, as a process: a multipath host on our own initiator, and a client of the gateways'
+ * management. `lab-agent.ts NQN KATO_MS`; one request (JSON) per line in, one answer per line out. Driven by harness/lab-agent.ts.
  */
 import { createInterface } from 'node:readline';
+import { Client, credentials } from '@grpc/grpc-js';
+import { gatewayService, type RpcName } from '../../src/control/gateway-proto.ts';
 import { freshHost } from '../initiator/controller.ts';
 import { AnaState } from '../initiator/log-page.ts';
-import type { HostRequest, PathReport } from './harness/host-process.ts';
+import type { AgentRequest, PathReport } from './harness/lab-agent.ts';
 import { MultipathHost } from './harness/multipath-host.ts';
 import { type LoadOptions, VerifyingLoad } from './harness/verifying-load.ts';
 
 const RECONNECT_DELAY_MS = 250;
+const CALL_LIMIT_MS = 20_000;
 const STATE_NAMES = new Map<number, string>(Object.entries(AnaState).map(([name, state]) => [state, name]));
 
 const [subnqn, kato] = process.argv.slice(2);
@@ -20,6 +22,7 @@ const host = new MultipathHost({
   kato: Number(kato),
   reconnectDelayMs: RECONNECT_DELAY_MS,
 });
+const clients = new Map<string, Client>();
 let load: VerifyingLoad | null = null;
 
 function paths(): PathReport[] {
@@ -42,12 +45,39 @@ async function startLoad(options: LoadOptions): Promise<void> {
   await load.start();
 }
 
-async function answer(request: HostRequest): Promise<unknown> {
+/** One RPC, on a connection that is kept while it works. */
+function call(server: string, rpc: RpcName, request: object): Promise<unknown> {
+  const client = clients.get(server) ?? new Client(server, credentials.createInsecure());
+  clients.set(server, client);
+  const { path, requestSerialize, responseDeserialize } = gatewayService[rpc];
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + CALL_LIMIT_MS;
+    client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      { deadline },
+      (error, value) => {
+        if (error === null) return resolve(value);
+        clients.delete(server); // the next call does not wait for gRPC to try this one again
+        client.close();
+        reject(error);
+      },
+    );
+  });
+}
+
+async function answer(request: AgentRequest): Promise<unknown> {
   switch (request.do) {
     case 'connect':
       return host.add(request.address);
+    case 'disconnect':
+      return host.remove(request.address);
     case 'paths':
       return paths();
+    case 'call':
+      return call(request.server, request.rpc, request.request);
     case 'start':
       return startLoad(request.options);
     case 'begin':
@@ -60,8 +90,8 @@ async function answer(request: HostRequest): Promise<unknown> {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, ...request } = JSON.parse(line) as HostRequest & { id: number };
-  void answer(request as HostRequest).then(
+  const { id, ...request } = JSON.parse(line) as AgentRequest & { id: number };
+  void answer(request as AgentRequest).then(
     (result) => process.stdout.write(`${JSON.stringify({ id, result: result ?? null })}\n`),
     (cause) => process.stdout.write(`${JSON.stringify({ id, error: String(cause) })}\n`),
   );

@@ -1,15 +1,17 @@
-/** Drives ../multipath-host.ts: a multipath host on our own initiator, inside a lab's namespace. */
+/** Drives ../lab-agent.ts: a multipath host on our own initiator and a management client, inside a lab's namespace. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { RpcAnswer, RpcName, RpcRequest } from '../../../src/control/gateway-proto.ts';
+import type { Sent } from '../../../src/control/gateway-types.ts';
 import { type Place, PROJECT } from './place.ts';
 import type { LoadOptions, LoadReport, Recovery } from './verifying-load.ts';
 
-export type HostRequest =
-  | { do: 'connect'; address: string }
+export type AgentRequest =
+  | { do: 'connect' | 'disconnect'; address: string }
   | { do: 'paths' }
+  | { do: 'call'; server: string; rpc: RpcName; request: object }
   | { do: 'start'; options: LoadOptions }
   | { do: 'begin' }
   | { do: 'recovery'; faultMs: number; notAt: readonly string[]; limitMs: number }
@@ -18,7 +20,7 @@ export type HostRequest =
 export interface PathReport {
   address: string;
   live: boolean;
-  /** ANA state by group. */
+  /** ANA state by group, as the gateway's log last said. */
   groups: Record<string, string>;
 }
 
@@ -27,66 +29,51 @@ interface Waiting {
   reject: (cause: Error) => void;
 }
 
-export class HostProcess {
+export class LabAgent {
   readonly logFile: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #waiting = new Map<number, Waiting>();
   #requests = 0;
 
   constructor(place: Place, nqn: string, katoMs: number) {
-    this.logFile = join(place.directory, 'multipath-host.log');
-    const program = ['--import', 'tsx', join(PROJECT, 'test', 'e2e', 'multipath-host.ts')];
+    this.logFile = join(place.directory, 'lab-agent.log');
+    const program = ['--import', 'tsx', join(PROJECT, 'test', 'e2e', 'lab-agent.ts')];
     const [command, args] = place.inside(process.execPath, [...program, nqn, String(katoMs)]);
     this.#child = spawn(command, args, { cwd: PROJECT });
     this.#child.stderr.pipe(createWriteStream(this.logFile));
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#take(line));
     this.#child.on('exit', () => {
-      for (const { reject } of this.#waiting.values())
-        reject(new Error('the multipath host ended, see its log'));
+      for (const { reject } of this.#waiting.values()) reject(new Error('the lab agent ended, see its log'));
     });
   }
 
-  async connect(...addresses: string[]): Promise<void> {
-    for (const address of addresses) await this.#ask({ do: 'connect', address });
+  /** Keeps a path to this gateway from now on. */
+  connect(address: string): Promise<void> {
+    return this.#ask({ do: 'connect', address });
+  }
+
+  disconnect(address: string): Promise<void> {
+    return this.#ask({ do: 'disconnect', address });
   }
 
   paths(): Promise<PathReport[]> {
     return this.#ask({ do: 'paths' });
   }
 
-  /** Owner of each ANA group by live paths: the addresses that say `optimized`. */
-  async owners(): Promise<Map<number, string[]>> {
-    const owners = new Map<number, string[]>();
-    for (const { address, live, groups } of await this.paths())
-      for (const [group, state] of Object.entries(groups))
-        if (live && state === 'optimized')
-          owners.set(Number(group), [...(owners.get(Number(group)) ?? []), address]);
-    return owners;
+  /** One RPC to a gateway's management; rejects when it refuses. */
+  async call<R extends RpcName>(server: string, rpc: R, request: Sent<RpcRequest<R>>): Promise<RpcAnswer<R>> {
+    const answer = await this.#ask<RpcAnswer<R>>({ do: 'call', server, rpc, request });
+    const { status, error_message } = answer as { status?: number; error_message?: string };
+    if (status) throw new Error(`${rpc} at ${server}: ${error_message}`);
+    return answer;
   }
 
-  /** Waits until each of these groups has one owner and all paths live. */
-  async settled(
-    groups: readonly number[],
-    wanted?: ReadonlyMap<number, string>,
-    seconds = 60,
-  ): Promise<void> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const [paths, owners] = [await this.paths(), await this.owners()];
-      const single = groups.every((group) => {
-        const [owner, second] = owners.get(group) ?? [];
-        return owner !== undefined && second === undefined && owner === (wanted?.get(group) ?? owner);
-      });
-      if (single && paths.every(({ live }) => live)) return;
-      if (performance.now() > end) throw new Error(`not settled: ${JSON.stringify(paths)}`);
-      await sleep(50);
-    }
-  }
-
+  /** Starts the verifying load; resolves once every block was written and it goes on. */
   start(options: LoadOptions): Promise<void> {
     return this.#ask({ do: 'start', options });
   }
 
+  /** Forgets the acknowledgements so far. */
   begin(): Promise<void> {
     return this.#ask({ do: 'begin' });
   }
@@ -99,11 +86,7 @@ export class HostProcess {
     return this.#ask({ do: 'stop' });
   }
 
-  end(): void {
-    this.#child.stdin.end();
-  }
-
-  #ask<T>(request: HostRequest): Promise<T> {
+  #ask<T>(request: AgentRequest): Promise<T> {
     const id = ++this.#requests;
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
