@@ -45,7 +45,7 @@ export class Chaos {
       gateway.condition = { hosts: HOSTS, populated: [1, 2] };
       gateway.requests = [];
     }
-    for (let round = 0; round < 40; round += 1) {
+    for (let round = 0; round < 32; round += 1) {
       for (const name of this.#alive) this.#live(name);
       this.rig.fenceAll();
       this.rig.tick(4 * TIMES.beacon);
@@ -81,7 +81,7 @@ export class Chaos {
     if (gateway === undefined || !this.#alive.has(name)) {
       if (what < 60) this.#start(name);
       else rig.lose(name);
-    } else if (what < 40) this.#live(name);
+    } else if (what < 40) this.#live(name, this.#pick.below(3) === 0);
     else if (what < 50) this.#beat(gateway);
     else if (what < 55) gateway.finishReleases();
     else if (what < 63) this.#finishFence();
@@ -110,11 +110,11 @@ export class Chaos {
   }
 
   /** Reads the map, obeys, reports. */
-  #live(name: string): void {
+  #live(name: string, lazy = false): void {
     const gateway = this.rig.get(name);
     gateway.finishReleases();
     if (isFenced(this.rig.map, gateway.incarnation)) this.#leaveGhost(gateway);
-    gateway.apply(this.rig.map);
+    gateway.apply(this.rig.map, lazy);
     this.#beat(gateway);
   }
 

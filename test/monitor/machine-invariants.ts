@@ -12,10 +12,12 @@ export function checkStep(
   after: MachineState,
   now: Now,
 ): void {
-  checkEpoch(before.map, after.map);
-  checkMap(after.map);
-  checkHolders(before, events, after);
-  checkFences(before, events, after);
+  if (after.map !== before.map) {
+    checkEpoch(before.map, after.map);
+    checkMap(after.map);
+    checkHolders(before, events, after);
+    checkFences(before, events, after);
+  }
   checkOwners(after);
   const again = step(withoutRequests(after), { kind: 'tick' }, now, MONITOR_TIMES);
   assert.equal(again.map, after.map, 'once through is enough');
@@ -51,7 +53,6 @@ export function freeze<T>(value: T): T {
 }
 
 function checkEpoch(before: GroupMap, after: GroupMap): void {
-  if (after === before) return;
   assert.equal(after.epoch, before.epoch + 1);
   const differs = (Object.keys(after) as (keyof GroupMap)[]).some(
     (part) => part !== 'epoch' && !isDeepStrictEqual(after[part], before[part]),

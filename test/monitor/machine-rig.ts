@@ -105,11 +105,11 @@ export class FakeGateway {
     return this.#clients.get(group);
   }
 
-  /** Reads the map and starts to obey it. False: it found itself fenced, and began anew. */
-  apply(map: GroupMap): boolean {
+  /** Reads the map and starts to obey it; found fenced, it begins anew. A lazy one does not take over yet. */
+  apply(map: GroupMap, lazy = false): void {
     if (isFenced(map, this.incarnation)) {
       this.restart();
-      return false;
+      return;
     }
     const registered = gatewayOf(map, this.name)?.incarnation;
     const gone = [...this.#activities.keys()].filter((id) => groupOf(map, id) === undefined);
@@ -120,12 +120,11 @@ export class FakeGateway {
       this.#connect(group.id);
       this.#activities.set(
         group.id,
-        this.#next(group, registered?.id === this.incarnation ? registered.clients : []),
+        this.#next(group, registered?.id === this.incarnation ? registered.clients : [], lazy),
       );
     }
     this.appliedEpoch = map.epoch;
     this.requests = this.requests.filter(({ id }) => map.answers.every((answer) => answer.id !== id));
-    return true;
   }
 
   /** What it was releasing is released now. */
@@ -134,11 +133,12 @@ export class FakeGateway {
       if (activity === 'releasing') this.#activities.set(id, 'standby');
   }
 
-  #next(group: AnaGroupEntry, registered: readonly ClientAddress[]): GroupActivity {
+  #next(group: AnaGroupEntry, registered: readonly ClientAddress[], lazy: boolean): GroupActivity {
     const now = this.#activities.get(group.id) ?? 'standby';
     if (group.owner?.incarnation !== this.incarnation || group.next !== null) {
       return now === 'serving' ? 'releasing' : now === 'taking-over' ? 'standby' : now;
     }
+    if (lazy) return now;
     if (!maySelfServe(group, this.incarnation)) return now === 'standby' ? 'taking-over' : now;
     const known = registered.some(({ address }) => address === this.clientOf(group.id)?.address);
     return known ? 'serving' : 'taking-over';
@@ -166,7 +166,7 @@ export class Rig {
   static running(names: readonly string[], condition: Partial<Beacon> = {}): Rig {
     const rig = new Rig();
     for (const name of names) rig.add(name, condition);
-    rig.rounds(4);
+    rig.rounds(12);
     return rig;
   }
 

@@ -105,11 +105,11 @@ function markServing(draft: Draft): void {
 }
 
 function pruneFences(draft: Draft): void {
+  const old = draft.now.wallMs - FENCES_KEPT_MS;
+  if (draft.fences.length <= FENCES_KEPT && draft.fences.every(({ sinceMs }) => sinceMs > old)) return;
   const held = new Set(draft.groups.flatMap(({ holders }) => holders.map(({ incarnation }) => incarnation)));
   const isDone = ({ state, incarnation }: Fence) => state === 'committed' && !held.has(incarnation);
   const done = draft.fences.filter(isDone);
-  if (done.length === 0) return;
-  const old = draft.now.wallMs - FENCES_KEPT_MS;
   const kept = new Set(done.slice(-FENCES_KEPT).filter(({ sinceMs }) => sinceMs > old));
   if (kept.size < done.length)
     draft.fences = draft.fences.filter((fence) => !isDone(fence) || kept.has(fence));
