@@ -50,6 +50,17 @@ describe('an owner that dies', () => {
     expect(server.asked).toContain('take-over 2 after fence');
   });
 
+  it('keeps its groups for as long as its own lease lasts', async () => {
+    const group = new FakeGroup();
+    await group.settled('gw-a');
+    const second = group.add('gw-b', { lease: 4000, grace: 6000 });
+    await group.until('gw-b serves its group', () => group.serverOf(2) === 'gw-b');
+    second.kill();
+    const ms = await group.until('group 2 is served again', () => group.serverOf(2) === 'gw-a');
+    expect(ms).toBeGreaterThan(4000);
+    expect(ms).toBeLessThan(4500);
+  });
+
   it('is noticed by its silence when no stream tells', async () => {
     const group = new FakeGroup();
     group.network.down = true;

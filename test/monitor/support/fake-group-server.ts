@@ -4,13 +4,12 @@ import type { ClientAddress } from '../../../src/monitor/group-map.ts';
 import type { GatewayCondition, GroupServer } from '../../../src/monitor/group-server.ts';
 import { type FakeCeph, type FakeLink, failure } from './fake-ceph.ts';
 
-const LEASE_MS = 1000;
-
 export class FakeGroupServer implements GroupServer {
   readonly #ceph: FakeCeph;
   readonly #link: FakeLink;
   readonly #clock: Clock;
   readonly #host: string;
+  readonly #leaseMs: number;
   readonly #clients = new Map<number, string>();
   readonly #open = new Set<number>();
   readonly #leases = new Map<number, number>();
@@ -34,11 +33,12 @@ export class FakeGroupServer implements GroupServer {
     reachable: [],
   };
 
-  constructor(ceph: FakeCeph, link: FakeLink, clock: Clock, host: string) {
+  constructor(ceph: FakeCeph, link: FakeLink, clock: Clock, host: string, leaseMs: number) {
     this.#ceph = ceph;
     this.#link = link;
     this.#clock = clock;
     this.#host = host;
+    this.#leaseMs = leaseMs;
   }
 
   set(condition: Partial<GatewayCondition>): void {
@@ -105,9 +105,9 @@ export class FakeGroupServer implements GroupServer {
       this.#link,
       address,
       () => !this.#ceph.revoked.has(address),
-      LEASE_MS,
+      this.#leaseMs,
     );
-    if (goesOn && address === this.#clients.get(group)) this.#leases.set(group, begunMs + LEASE_MS);
+    if (goesOn && address === this.#clients.get(group)) this.#leases.set(group, begunMs + this.#leaseMs);
     return goesOn;
   }
 
