@@ -11,6 +11,7 @@ import type {
   HostMetrics,
   ListenerMetrics,
   MetricsSource,
+  MonitorMetrics,
   NamespaceMetrics,
   SubsystemMetrics,
 } from '../observe/metrics-source.ts';
@@ -30,11 +31,19 @@ export class ServeMetrics implements MetricsSource {
   readonly #gateway: Gateway;
   readonly #target: Target;
   readonly #transport: ServeTransport;
+  readonly #monitor: () => MonitorMetrics | null;
 
-  constructor(gateway: Gateway, target: Target, transport: ServeTransport) {
+  /** `monitor` tells what the monitor of a group counts, if there is one. */
+  constructor(
+    gateway: Gateway,
+    target: Target,
+    transport: ServeTransport,
+    monitor: () => MonitorMetrics | null,
+  ) {
     this.#gateway = gateway;
     this.#target = target;
     this.#transport = transport;
+    this.#monitor = monitor;
   }
 
   gateway(): GatewayMetrics {
@@ -137,6 +146,10 @@ export class ServeMetrics implements MetricsSource {
   bufferPool(): BufferPoolMetrics {
     const { limitBytes, borrowedBytes, waits } = this.#target.buffers;
     return { limitBytes, usedBytes: borrowedBytes, waits };
+  }
+
+  monitor(): MonitorMetrics | null {
+    return this.#monitor();
   }
 }
 

@@ -165,7 +165,8 @@ async function start(
   running.add(() => grpc.stop());
   identity.port = grpc.port;
   shared?.listens(grpc.port);
-  const metrics = await startMetrics(settings, new ServeMetrics(gateway, target, transport), log, running);
+  const source = new ServeMetrics(gateway, target, transport, () => shared?.monitor.figures() ?? null);
+  const metrics = await startMetrics(settings, source, log, running);
   return {
     version,
     state: place,

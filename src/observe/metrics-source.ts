@@ -112,6 +112,24 @@ export interface BufferPoolMetrics {
   waits: number;
 }
 
+/** The monitor of a group that decides together who serves what. */
+export interface MonitorMetrics {
+  /** Epoch of the last map that was read. */
+  epoch: number;
+  /** This gateway leads the group. */
+  leading: boolean;
+  /** Failovers in the group since this gateway joined it. */
+  failovers: number;
+  /** Times that this gateway was fenced and joined anew. */
+  fences: number;
+  /** Leases that ran out here while their ANA group was served. */
+  lapses: number;
+  /** Looks at the beacons that came too late to judge anybody. */
+  lateLooks: number;
+  /** Milliseconds since the last sign of life of each gateway that runs. */
+  beaconAgesMs: ReadonlyMap<string, number>;
+}
+
 export interface MetricsSource {
   gateway(): GatewayMetrics;
   subsystems(): Iterable<SubsystemMetrics>;
@@ -122,4 +140,6 @@ export interface MetricsSource {
   connections(): ConnectionMetrics;
   connectionErrors(): Iterable<ConnectionErrorMetrics>;
   bufferPool(): BufferPoolMetrics;
+  /** null: no group decides here. */
+  monitor(): MonitorMetrics | null;
 }

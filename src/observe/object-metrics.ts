@@ -13,6 +13,7 @@ import type {
   AnaGroupMetrics,
   HostMetrics,
   MetricsSource,
+  MonitorMetrics,
   NamespaceMetrics,
   SubsystemMetrics,
 } from './metrics-source.ts';
@@ -153,13 +154,56 @@ export function* objectMetrics(source: MetricsSource): Generator<string> {
   for (const family of hostFamilies(name)) yield* unique(families([family], () => source.hosts()));
   yield* families(ANA_FAMILIES, () => source.anaGroups());
   yield* families(NAMESPACE_FAMILIES, () => source.namespaces());
+  const figures = source.monitor();
+  if (figures === null) return;
+  yield* families(MONITOR_FAMILIES, () => [figures]);
+  yield* beaconAges(figures);
+}
+
+const oneIf = (is: boolean): number => (is ? 1 : 0);
+/** Of the monitor of a group, and of the gateways that it watches. */
+const MONITOR_FAMILIES: readonly Family<MonitorMetrics>[] = [
+  monitor('epoch', 'gauge', 'Epoch of the map that says who serves what', (m) => m.epoch),
+  monitor('leading', 'gauge', '1 while this gateway leads its group', (m) => oneIf(m.leading)),
+  monitor(
+    'failovers_total',
+    'counter',
+    'Failovers in the group since this gateway joined',
+    (m) => m.failovers,
+  ),
+  monitor('fenced_total', 'counter', 'Times that this gateway was fenced and joined anew', (m) => m.fences),
+  monitor('lease_lapses_total', 'counter', 'Leases that ran out here; I/O waited', (m) => m.lapses),
+  monitor(
+    'late_looks_total',
+    'counter',
+    'Looks at the beacons too late to judge anybody',
+    (m) => m.lateLooks,
+  ),
+];
+
+function monitor(
+  name: string,
+  type: Family<MonitorMetrics>['type'],
+  help: string,
+  value: (figures: MonitorMetrics) => number,
+): Family<MonitorMetrics> {
+  return { name: `anagate_monitor_${name}`, type, help, labels: () => '', value };
+}
+
+function* beaconAges({ beaconAgesMs }: MonitorMetrics): Generator<string> {
+  const name = 'anagate_monitor_beacon_age_seconds';
+  yield familyHead(name, 'gauge', 'Time since the last beacon of each gateway of the group');
+  for (const [gateway, ms] of beaconAgesMs) {
+    yield `${name}{gateway="${escapeLabel(gateway)}"} ${formatValue(ms / 1000)}\n`;
+  }
 }
 
 function* families<T>(all: readonly Family<T>[], objects: () => Iterable<T>): Generator<string> {
   for (const family of all) {
     yield familyHead(family.name, family.type, family.help);
     for (const object of objects()) {
-      yield `${family.name}{${family.labels(object)}} ${formatValue(family.value(object))}\n`;
+      const labels = family.labels(object);
+      yield `${family.name}${labels === '' ? '' : `{${labels}}`} ${formatValue(family.value(object))}\n`;
     }
   }
 }

@@ -52,6 +52,19 @@ afterEach(async () => {
 });
 
 describe('the metrics page', () => {
+  it('tells of the monitor of a group where there is one', async () => {
+    const figures = { epoch: 12, leading: true, failovers: 2, fences: 1, lapses: 3, lateLooks: 4 };
+    const beaconAgesMs = new Map([['gw-b', 310]]);
+    const page = await scrape(sampleSource({ monitor: () => ({ ...figures, beaconAgesMs }) }));
+    expect(samplesOf(page, 'anagate_monitor_epoch')).toEqual({ '': 12 });
+    expect(samplesOf(page, 'anagate_monitor_leading')).toEqual({ '': 1 });
+    expect(samplesOf(page, 'anagate_monitor_failovers_total')).toEqual({ '': 2 });
+    expect(samplesOf(page, 'anagate_monitor_fenced_total')).toEqual({ '': 1 });
+    expect(samplesOf(page, 'anagate_monitor_lease_lapses_total')).toEqual({ '': 3 });
+    expect(samplesOf(page, 'anagate_monitor_beacon_age_seconds')).toEqual({ 'gateway=gw-b': 0.31 });
+    expect((await scrape(sampleSource())).has('anagate_monitor_epoch')).toBe(false);
+  });
+
   it('has the names and labels of ceph-nvmeof', async () => {
     const page = await scrape(sampleSource({}, 1));
     const ns = sampleNamespace(1);

@@ -69,6 +69,7 @@ export function sampleSource(overrides: Partial<MetricsSource> = {}, namespaceCo
       { reason: 'header-digest', count: 2 },
       { reason: 'icreq-timeout', count: 1 },
     ],
+    monitor: () => null,
     bufferPool: () => ({ limitBytes: 1 << 26, usedBytes: 8192, waits: 7 }),
     ...overrides,
   };
