@@ -9,6 +9,9 @@ import { decodeBeacon, encodeBeacon } from '../map-codec.ts';
 import { REVOKED_PREFIX, revokedKey } from './lease-renewal.ts';
 import { BEACON_PREFIX, beaconKey } from './map-layout.ts';
 
+/** That of a gateway with all hosts that it may have is half of this. */
+const MAX_BEACON_BYTES = 1024 * 1024;
+
 export type BeaconPool = Pick<IoContext, 'write' | 'omapGetAll'>;
 
 /** What a key was last seen to hold; null: nothing that makes sense. */
@@ -126,7 +129,7 @@ export class BeaconObject {
   }
 
   #decode(key: string, value: Buffer): Beacon | null {
-    const beacon = decodeBeacon(value.toString());
+    const beacon = value.length > MAX_BEACON_BYTES ? null : decodeBeacon(value.toString());
     if (beacon !== null && beaconKey(beacon.incarnation) === key) return beacon;
     this.#log.warn({ object: this.name, key }, 'a beacon makes no sense here and is ignored');
     return null;

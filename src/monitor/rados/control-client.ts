@@ -1,7 +1,9 @@
 /** The RADOS client with which a gateway takes part in its group, and the objects of the group as that client sees them. */
+import { constants } from 'node:os';
 import { AnagateError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type IoContext, WriteOperation } from '../../node-rados/lib/node-rados.ts';
+import { errorOfRead, errorOfWrite } from '../../store/rados-failures.ts';
 import { BeaconObject } from './beacon-object.ts';
 import { beaconObjectOf, mapObjectOf } from './map-layout.ts';
 import { MapObject } from './map-object.ts';
@@ -28,7 +30,10 @@ export class ControlClient {
   /** Makes the objects of the group if there are none. */
   static async open(pool: IoContext, group: string, log: Log): Promise<ControlClient> {
     const map = new MapObject(mapObjectOf(group), pool);
-    const names = (await map.beaconObjects()) ?? (await createObjects(pool, group, map));
+    const known = await map.beaconObjects().catch((error: unknown) => {
+      throw errorOfRead(error, map.name);
+    });
+    const names = known ?? (await createObjects(pool, group, map));
     const beacons = names.map((name) => new BeaconObject(name, pool, log));
     return new ControlClient(pool, map, beacons);
   }
@@ -63,7 +68,9 @@ async function createObjects(pool: IoContext, group: string, map: MapObject): Pr
     await Promise.all(names.map((name) => pool.write(name, new WriteOperation().create(false))));
     await map.create(names);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EOPNOTSUPP' ? erasureCoded(pool.pool, error) : error;
+    throw (error as NodeJS.ErrnoException).errno === constants.errno.EOPNOTSUPP
+      ? erasureCoded(pool.pool, error)
+      : errorOfWrite(error as Error, map.name);
   }
   // Another gateway may have been faster, with other names.
   return (await map.beaconObjects()) ?? names;

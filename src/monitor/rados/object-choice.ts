@@ -4,8 +4,8 @@
  */
 import type { Cluster } from '../../node-rados/lib/node-rados.ts';
 
-/** Objects that are considered: with 8 placement groups three different ones are among so many all but certainly. */
-const CANDIDATES = 16;
+/** Objects that are considered. A small pool may have a single placement group on some OSD, which one of 8 objects meets. */
+const CANDIDATES = 64;
 
 /** Where RADOS puts an object. */
 interface Placement {

@@ -18,7 +18,7 @@ const CALL_MS = 800;
 /** What a busy machine adds. */
 const SLACK_MS = 400;
 
-describeWithCeph('Coordination in RADOS with three OSDs', () => {
+describeWithCeph('Gateways of a group, with three OSDs,', () => {
   let ceph: TestCluster;
   let pool: IoContext;
   let owner: Cluster;
@@ -80,13 +80,13 @@ describeWithCeph('Coordination in RADOS with three OSDs', () => {
   const pause = (on: boolean) =>
     pool.cluster.monCommand({ prefix: on ? 'osd set' : 'osd unset', key: 'pause' });
 
-  it('keeps beacons and revocations on three OSDs', async () => {
+  it('keep beacons and revocations on three OSDs', async () => {
     const { leasePlace } = await rig.open();
     const primaries = await Promise.all(leasePlace.objects.map(primaryOf));
     expect(new Set(primaries).size).toBe(3);
   });
 
-  it('goes on with beacons, leases and revocations while one OSD hangs, and none of them is slower', async () => {
+  it('go on with beacons, leases and revocations while one OSD hangs, and none of that is slower', async () => {
     const [a, b] = await Promise.all([rig.open(), rig.open()]);
     const renew = leaseRenewal(a.leasePlace, systemTimers);
     expect(await renew(owner, 1000)).toBe(true);
@@ -121,7 +121,7 @@ describeWithCeph('Coordination in RADOS with three OSDs', () => {
     ['the OSDs hang', () => Promise.all(['osd.0', 'osd.1', 'osd.2'].map(hang)), wake],
     ['the OSDs are paused', () => pause(true), () => pause(false)],
   ] as const) {
-    it(`says ETIMEDOUT in time while ${what}, and what became of a write shows when it is read back`, async () => {
+    it(`hear ETIMEDOUT in time while ${what}, and what became of a write shows when it is read back`, async () => {
       const [a, b] = await Promise.all([rig.open(), rig.open()]);
       const renew = leaseRenewal(a.leasePlace, systemTimers);
       expect(await renew(owner, 1000)).toBe(true);
@@ -151,7 +151,7 @@ describeWithCeph('Coordination in RADOS with three OSDs', () => {
     });
   }
 
-  it('is as quick as ever after it was asked for seconds while the cluster stood still', async () => {
+  it('are as quick as ever after they asked for seconds while the cluster stood still', async () => {
     const one = await rig.open();
     const renew = leaseRenewal(one.leasePlace, systemTimers);
     await pause(true);
@@ -181,6 +181,22 @@ describeWithCeph('Coordination in RADOS with three OSDs', () => {
   });
 
   const isStuck = async (call: Promise<unknown>) => (await outcomeOf(call)).outcome === 'rejected ETIMEDOUT';
+
+  it('meet in no erasure-coded pool', async () => {
+    const profile = ['k=2', 'm=1', 'crush-failure-domain=osd'];
+    await pool.cluster.monCommand({ prefix: 'osd erasure-code-profile set', name: 'ec', profile });
+    await pool.cluster.monCommand({
+      prefix: 'osd pool create',
+      pool: 'ec',
+      pool_type: 'erasure',
+      pg_num: 1,
+      erasure_code_profile: 'ec',
+    });
+    await expect(new GroupRig({ confFile: ceph.conf, pool: 'ec' }).open()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/erasure-coded.*replicated/),
+    });
+  });
 
   /** What `call` says once it is answered. */
   async function soon<T>(call: () => Promise<T>): Promise<T> {
