@@ -1,8 +1,10 @@
 /**
- * The simulation of failovers from seeds: `npm run sim -- [--seed N] [--seeds COUNT] [--variant NAME] [--trace]`. Says what
- * seeds that fail have found, and exits with 1. The same seed takes the same course; --trace shows it.
+ * The simulation of failovers from seeds:
+ * `npm run sim -- [--seed N] [--seeds COUNT] [--fault NAME] [--variant NAME] [--trace]`. Says what seeds that fail have found, and
+ * exits with 1. The same seed takes the same course; --trace shows it.
  */
 import { parseArgs } from 'node:util';
+import { FAULTS } from '../test/sim/faults.ts';
 import { runSeed } from '../test/sim/run.ts';
 import { VARIANTS } from '../test/sim/variants.ts';
 
@@ -10,6 +12,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
+    fault: { type: 'string' },
     variant: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
@@ -19,29 +22,44 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-const variant = VARIANTS.find(({ name }) => name === values.variant);
-if (values.variant !== undefined && variant === undefined) {
-  say(`There is no variant "${values.variant}". There are:`);
-  for (const { name, what } of VARIANTS) say(`  ${name}: ${what}`);
-  process.exit(64);
+/** The one of that name; ends the program when there is none. */
+function named<T extends { readonly name: string }>(
+  list: readonly T[],
+  name: string | undefined,
+): T | undefined {
+  const found = list.find((one) => one.name === name);
+  if (name !== undefined && found === undefined) {
+    say(`There is no "${name}". There are:`);
+    for (const one of list) say(`  ${one.name}`);
+    process.exit(64);
+  }
+  return found;
 }
+
+const variant = named(VARIANTS, values.variant);
+const fault = named(FAULTS, values.fault);
 const first = Number(values.seed);
 const count = Number(values.seeds);
-const began = performance.now();
-let [ms, steps, operations] = [0, 0, 0];
+const began = process.cpuUsage();
+let [ms, steps, operations, failures, unservedMs] = [0, 0, 0, 0, 0];
 for (let seed = first; seed < first + count; seed++) {
-  const result = await runSeed(seed, variant, values.trace ? say : undefined);
+  const result = await runSeed({
+    seed,
+    ...(fault && { faults: [fault] }),
+    ...(variant && { variant }),
+    ...(values.trace && { trace: say }),
+  });
   ms += result.ms;
   steps += result.steps;
   operations += result.operations;
+  unservedMs = Math.max(unservedMs, result.unservedMs);
   if (result.violation === null) continue;
+  failures += 1;
   say(`seed ${seed}: ${result.violation.message}`);
-  say(
-    `again: npm run sim -- --seed ${seed}${variant === undefined ? '' : ` --variant ${variant.name}`} --trace`,
-  );
-  process.exitCode = 1;
 }
-const tookS = (performance.now() - began) / 1000;
+const { user, system } = process.cpuUsage(began);
 say(
-  `${(ms / 1000).toFixed(0)} s of worlds, ${steps} events, ${operations} operations of hosts in ${tookS.toFixed(1)} s`,
+  `${count} seeds, ${failures} failed; ${(ms / 1000).toFixed(0)} s of worlds, ${steps} events, ${operations} operations of hosts, ` +
+    `a group not served for ${(unservedMs / 1000).toFixed(1)} s at most; ${((user + system) / 1e6).toFixed(1)} s of CPU`,
 );
+if (failures > 0) process.exitCode = 1;

@@ -1,167 +1,221 @@
-/** What goes wrong, and when: drawn from the seed. Everything heals in the end. */
+/** What can go wrong. A fault does its harm, and gives back how that is healed. */
 import type { Random } from './engine/random.ts';
 import type { Machine, World } from './world.ts';
 
-/** Does its harm now; the harm ends by itself, or by what is returned, which is called at the latest when all shall heal. */
-type Fault = (world: World, random: Random) => (() => void) | undefined;
-
-/** Faults come between these times. */
-const FIRST_MS = 4000;
-const LAST_MS = 11_000;
-/** From now on nothing is broken any more. */
-export const HEALED_MS = 14_000;
-
-/** Draws a plan and puts it into the world's time. */
-export function breakThings(world: World): void {
-  const random = world.random.fork();
-  const count = random.pick([1, 1, 2, 2, 3, 4]);
-  const names = Object.keys(FAULTS) as (keyof typeof FAULTS)[];
-  let atMs = random.between(FIRST_MS, LAST_MS);
-  for (let i = 0; i < count; i++) {
-    const name = random.pick(names);
-    const own = random.fork();
-    world.simulation.at(atMs, () => begin(world, own, name));
-    // often several at once, or one while the last still hurts
-    atMs = random.chance(0.5)
-      ? Math.min(atMs + random.exponential(500), LAST_MS)
-      : random.between(FIRST_MS, LAST_MS);
-  }
+export interface Fault {
+  readonly name: string;
+  /** If nothing else goes wrong, no ANA group is without a gateway that serves it for longer than this. Absent: it may be. */
+  readonly unservedMs?: number;
+  /** Of two faults one is as likely as its weight says; 1 unless said. */
+  readonly weight?: number;
+  /** How long it lasts, if not as long as others. */
+  readonly lastsMs?: readonly [least: number, most: number];
+  /** Returns what ends it; null: nothing has to. */
+  begin(world: World, random: Random): (() => void) | null;
 }
 
-function begin(world: World, random: Random, name: keyof typeof FAULTS): void {
-  world.simulation.note(() => `FAULT ${name}`);
-  const heal = FAULTS[name](world, random);
-  if (heal !== undefined) once(world, random.between(200, 9000), heal);
-}
+/** Detection by silence, then fence and lease, and a leader that may have been lost too. */
+const SILENT_MS = 6500;
+const CRASH_MS = 3500;
+/** A planned move, or a lease that has to be asked for anew. */
+const SHORT_MS = 1500;
+/** Nothing that serves is touched. */
+const NONE_MS = 600;
 
-/** Calls `heal` after `ms`, or when everything heals. */
-function once(world: World, ms: number, heal: () => void): void {
-  const atMs = Math.min(world.simulation.now + ms, HEALED_MS);
-  world.simulation.at(atMs, heal);
-}
-
-const FAULTS = {
-  kill: (world, random) => {
-    const machine = random.pick(world.machines);
-    world.killGateway(machine, false);
-    return () => world.startGateway(machine);
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'kill',
+    unservedMs: CRASH_MS,
+    weight: 2,
+    begin: (world, random) => {
+      const machine = random.pick(world.machines);
+      world.killGateway(machine, false);
+      return () => world.startGateway(machine);
+    },
   },
-  'lose power': (world, random) => {
-    const machine = random.pick(world.machines);
-    const heal = cut(world, everything(world, machine));
-    world.killGateway(machine, true);
-    return () => {
-      heal();
-      world.startGateway(machine);
-    };
+  {
+    name: 'kill and start at once',
+    unservedMs: CRASH_MS,
+    lastsMs: [1, 50],
+    begin: (world, random) => {
+      const machine = random.pick(world.machines);
+      world.killGateway(machine, random.chance(0.3));
+      return () => world.startGateway(machine);
+    },
   },
-  stop: (world, random) => {
-    const machine = random.pick(world.machines);
-    const { gateway } = machine;
-    if (gateway === null) return undefined;
-    world.simulation.note(() => `${gateway.process.name} is asked to stop`);
-    gateway.process.enter(() => {
-      void gateway.leave().then(() => {
-        if (machine.gateway === gateway) world.killGateway(machine, false);
-      });
-    });
-    return () => {
-      if (machine.gateway === gateway) world.killGateway(machine, false);
-      world.startGateway(machine);
-    };
+  {
+    name: 'lose power',
+    unservedMs: SILENT_MS,
+    begin: (world, random) => {
+      const machine = random.pick(world.machines);
+      const heal = cut(world, everything(world, machine));
+      world.killGateway(machine, true);
+      return () => {
+        heal();
+        world.startGateway(machine);
+      };
+    },
   },
-  freeze: (world, random) => hold(world, random, 'frozen', [300, 8000]),
-  'freeze shortly': (world, random) => hold(world, random, 'frozen', [50, 2500]),
-  stall: (world, random) => hold(world, random, 'stalled', [100, 5000]),
-  'pause machine': (world, random) => hold(world, random, 'paused', [100, 6000]),
-  'cut from Ceph': (world, random) => {
-    const machine = random.pick(world.machines);
-    return cut(
-      world,
-      world.cephParties.map((party) => [machine.node.name, party]),
-    );
+  {
+    name: 'stop',
+    unservedMs: SHORT_MS,
+    begin: (world, random) => {
+      const machine = random.pick(world.machines);
+      world.stopGateway(machine);
+      return () => {
+        world.killGateway(machine, false);
+        world.startGateway(machine);
+      };
+    },
   },
-  'cut from an OSD': (world, random) => {
-    const machine = random.pick(world.machines);
-    return cut(world, [[machine.node.name, random.pick(world.osds.osds).name]]);
+  hold('freeze', 'frozen', [300, 8000]),
+  hold('freeze shortly', 'frozen', [50, 2500]),
+  hold('stall', 'stalled', [100, 5000]),
+  hold('pause machine', 'paused', [100, 6000]),
+  {
+    name: 'cut from Ceph',
+    unservedMs: SILENT_MS,
+    weight: 2,
+    begin: (world, random) => cut(world, back(world, random.pick(world.machines))),
   },
-  'cut from the monitors': (world, random) =>
-    cut(world, [[random.pick(world.machines).node.name, 'monitors']]),
-  'cut OSD from the monitors': (world, random) =>
-    cut(world, [[random.pick(world.osds.osds).name, 'monitors']]),
-  'cut from a host': (world, random) =>
-    cut(world, [[random.pick(world.machines).door.party, random.pick(world.hosts).name]]),
-  'cut from the front network': (world, random) => cut(world, front(world, random.pick(world.machines))),
-  'cut from everything': (world, random) => cut(world, everything(world, random.pick(world.machines))),
-  'cut between gateways': (world, random) => {
-    const [one, other] = random.shuffle([...world.machines]);
-    return cut(world, [[one!.node.name, other!.node.name]]);
+  {
+    name: 'cut from an OSD',
+    unservedMs: SILENT_MS,
+    begin: (world, random) =>
+      cut(world, [[random.pick(world.machines).node.name, random.pick(world.osds.osds).name]]),
   },
-  'stop an OSD': (world, random) => {
-    random.pick(world.osds.osds).stop(random.between(200, 6000));
-    return undefined;
+  {
+    name: 'cut from the monitors',
+    unservedMs: NONE_MS,
+    begin: (world, random) => cut(world, [[random.pick(world.machines).node.name, 'monitors']]),
   },
-  'pause OSDs': (world) => {
-    world.osds.pause(true);
-    return () => world.osds.pause(false);
+  {
+    name: 'cut an OSD from the monitors',
+    unservedMs: NONE_MS,
+    begin: (world, random) => cut(world, [[random.pick(world.osds.osds).name, 'monitors']]),
   },
-  election: (world, random) => {
-    world.monitors.elect(random.between(500, 8000));
-    return undefined;
+  {
+    name: 'cut from a host',
+    unservedMs: SHORT_MS,
+    begin: (world, random) =>
+      cut(world, [[random.pick(world.machines).door.party, random.pick(world.hosts).name]]),
   },
-  'send again': (world, random) => {
-    const gateway = random.pick(world.machines).gateway;
-    for (const client of gateway === null ? [] : world.clientsOf(gateway.process)) client.resend();
-    return undefined;
+  {
+    name: 'cut from the front network',
+    unservedMs: SHORT_MS,
+    begin: (world, random) => cut(world, front(world, random.pick(world.machines))),
   },
-  'fence from outside': (world, random) => {
-    const { gateway } = random.pick(world.machines);
-    if (gateway === null) return undefined;
-    const { address } = random.pick(world.clientsOf(gateway.process));
-    world.monitors.addToBlocklist(address, 86_400_000, () => undefined);
-    return undefined;
+  {
+    name: 'cut from everything',
+    unservedMs: SILENT_MS,
+    begin: (world, random) => cut(world, everything(world, random.pick(world.machines))),
   },
-  'set the wall clock': (world, random) => {
-    random.pick(world.machines).gateway?.process.stepWall(random.between(-5000, 5000));
-    return undefined;
+  {
+    name: 'cut between gateways',
+    unservedMs: NONE_MS,
+    begin: (world, random) => {
+      const [one, other] = random.shuffle([...world.machines]);
+      return cut(world, [[one!.node.name, other!.node.name]]);
+    },
   },
-} satisfies Record<string, Fault>;
+  {
+    name: 'stop an OSD',
+    begin: (world, random) => {
+      random.pick(world.osds.osds).stop(random.between(200, 6000));
+      return null;
+    },
+  },
+  {
+    name: 'pause OSDs',
+    begin: (world) => {
+      world.osds.pause(true);
+      return () => world.osds.pause(false);
+    },
+  },
+  {
+    name: 'election',
+    unservedMs: NONE_MS,
+    begin: (world, random) => {
+      world.monitors.elect(random.between(500, 8000));
+      return null;
+    },
+  },
+  {
+    name: 'send again',
+    unservedMs: NONE_MS,
+    begin: (world, random) => {
+      const { process } = random.pick(world.machines);
+      if (process !== null) for (const client of world.clientsOf(process)) client.resend();
+      return null;
+    },
+  },
+  {
+    name: 'fence from outside',
+    unservedMs: SILENT_MS,
+    begin: (world, random) => {
+      const { process } = random.pick(world.machines);
+      const clients = process === null ? [] : world.clientsOf(process);
+      if (process === null || clients.length === 0) return null;
+      world.disturbed(process);
+      const { address } = random.pick(clients);
+      world.monitors.addToBlocklist(address, 86_400_000, () => undefined);
+      return null;
+    },
+  },
+  {
+    name: 'set the wall clock',
+    unservedMs: NONE_MS,
+    begin: (world, random) => {
+      random.pick(world.machines).process?.stepWall(random.between(-5000, 5000));
+      return null;
+    },
+  },
+];
 
 function hold(
-  world: World,
-  random: Random,
+  name: string,
   state: 'stalled' | 'frozen' | 'paused',
-  ms: readonly [number, number],
-): undefined {
-  const process = random.pick(world.machines).gateway?.process;
-  if (process === undefined) return;
-  process.hold(state);
-  const since = process.stateSinceMs;
-  once(world, random.between(...ms), () => {
-    if (process.stateSinceMs === since) process.goOn();
-  });
+  lastsMs: readonly [number, number],
+): Fault {
+  return {
+    name,
+    unservedMs: SILENT_MS,
+    lastsMs,
+    begin: (world, random) => {
+      const { process } = random.pick(world.machines);
+      if (process === null || process.state !== 'running') return null;
+      process.hold(state);
+      const since = process.stateSinceMs;
+      return () => {
+        if (process.stateSinceMs === since) process.goOn();
+      };
+    },
+  };
 }
 
-function cut(world: World, pairs: readonly (readonly [string, string])[]): () => void {
+type Pairs = readonly (readonly [string, string])[];
+
+function cut(world: World, pairs: Pairs): () => void {
   for (const [a, b] of pairs) world.network.cut(a, b);
   return () => {
     for (const [a, b] of pairs) world.network.heal(a, b);
   };
 }
 
-function front(world: World, { door }: Machine): [string, string][] {
-  const others = world.machines.filter((machine) => machine.door !== door);
-  return [
-    ...world.hosts.map(({ name }): [string, string] => [door.party, name]),
-    ...others.map((machine): [string, string] => [door.party, machine.door.party]),
-  ];
+function back(world: World, { node }: Machine): Pairs {
+  return world.cephParties.map((party) => [node.name, party]);
 }
 
-function everything(world: World, machine: Machine): [string, string][] {
+function front(world: World, { door }: Machine): Pairs {
+  const others = world.machines.filter((machine) => machine.door !== door);
+  return [...world.hosts.map(({ name }) => name), ...others.map((other) => other.door.party)].map((party) => [
+    door.party,
+    party,
+  ]);
+}
+
+function everything(world: World, machine: Machine): Pairs {
   const others = world.machines.filter((other) => other !== machine);
-  return [
-    ...front(world, machine),
-    ...world.cephParties.map((party): [string, string] => [machine.node.name, party]),
-    ...others.map(({ node }): [string, string] => [machine.node.name, node.name]),
-  ];
+  const peers = others.map(({ node }) => [machine.node.name, node.name] as const);
+  return [...front(world, machine), ...back(world, machine), ...peers];
 }

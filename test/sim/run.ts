@@ -1,9 +1,7 @@
 /** Lets the world of a seed take its course: it starts, things break, they heal, and all must be well again in time. */
 import { isHome } from './check/ownership.ts';
-import { Violation } from './engine/simulation.ts';
-import { breakThings, HEALED_MS } from './faults.ts';
-import type { Variant } from './variants.ts';
-import { World } from './world.ts';
+import type { Violation } from './engine/simulation.ts';
+import { World, type WorldOptions } from './world.ts';
 
 /** After everything has healed: every group is served, at home, and no operation of a host waits. */
 const RECOVERY_MS = 45_000;
@@ -20,16 +18,13 @@ export interface SeedResult {
   readonly steps: number;
   /** Of hosts, that were answered. */
   readonly operations: number;
+  /** Longest time that any group was not served. */
+  readonly unservedMs: number;
 }
 
-export async function runSeed(
-  seed: number,
-  variant?: Variant,
-  trace?: (line: string) => void,
-): Promise<SeedResult> {
-  const world = new World({ seed, ...(variant && { variant }), ...(trace && { trace }) });
+export async function runSeed(options: WorldOptions): Promise<SeedResult> {
+  const world = new World(options);
   const { simulation, history } = world;
-  breakThings(world);
   world.start();
   await course(world);
   if (simulation.violation === null) {
@@ -38,13 +33,20 @@ export async function runSeed(
   }
   world.end();
   const { violation, now, steps } = simulation;
-  return { seed, violation, ms: now, steps, operations: history.operations };
+  return {
+    seed: options.seed,
+    violation,
+    ms: now,
+    steps,
+    operations: history.operations,
+    unservedMs: world.service.longestMs,
+  };
 }
 
 async function course(world: World): Promise<void> {
-  const { simulation, hosts } = world;
-  await simulation.run(HEALED_MS);
-  await until(world, HEALED_MS + RECOVERY_MS, () => whatIsAmiss(world));
+  const { simulation, hosts, plan } = world;
+  await simulation.run(plan.healedMs);
+  await until(world, plan.healedMs + RECOVERY_MS, () => whatIsAmiss(world));
   if (simulation.violation !== null) return;
   for (const host of hosts) {
     host.rest();
@@ -81,16 +83,3 @@ function whoWaits({ hosts, simulation }: World, ms: number): string | null {
     ? null
     : `an operation of ${waiting.name} waits since ${waiting.waitsSinceMs} ms`;
 }
-
-/** All seeds from `first` on, until one fails. */
-export async function runSeeds(first: number, count: number, variant?: Variant): Promise<SeedResult[]> {
-  const results: SeedResult[] = [];
-  for (let seed = first; seed < first + count; seed++) {
-    const result = await runSeed(seed, variant);
-    results.push(result);
-    if (result.violation !== null) break;
-  }
-  return results;
-}
-
-export { Violation };

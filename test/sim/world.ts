@@ -1,35 +1,48 @@
 /** The world of one seed: a cluster, gateways on machines of their own, hosts, and whoever checks them. */
 import { EMPTY_MAP, type GroupMap } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
-import { leaseRenewal } from '../../src/monitor/rados/lease-renewal.ts';
+import { decodeLeadership, decodeMap } from '../../src/monitor/map-codec.ts';
+import { leaseRenewal, REVOKED_PREFIX } from '../../src/monitor/rados/lease-renewal.ts';
+import { RadosCoordination } from '../../src/monitor/rados/rados-coordination.ts';
 import { MONITOR_TIMES, type MonitorTimes } from '../../src/monitor/times.ts';
 import { Cluster, type ConnectOptions } from '../../src/node-rados/lib/node-rados.ts';
-import type { Ceph, RadosClient } from './ceph/client.ts';
-import { SimCluster } from './ceph/cluster.ts';
-import { BEACON_OBJECTS, call, SharedState, SimCoordination } from './ceph/coordination.ts';
+import { openGroupPool } from '../../src/store/group-store.ts';
+import { type Ceph, call, type RadosClient } from './ceph/client.ts';
+import { type Pool, SimCluster } from './ceph/cluster.ts';
 import { ImageState, OBJECT_BYTES, SECTOR_BYTES } from './ceph/image-state.ts';
 import { Monitors } from './ceph/monitors.ts';
+import { ObjectStore } from './ceph/objects.ts';
 import { OsdCluster } from './ceph/osds.ts';
 import { History } from './check/history.ts';
 import { OwnershipChecker } from './check/ownership.ts';
+import { ServiceChecker } from './check/service.ts';
 import { Network } from './engine/network.ts';
 import { type Node, SimProcess } from './engine/process.ts';
 import { Random } from './engine/random.ts';
 import { Simulation } from './engine/simulation.ts';
+import type { Fault } from './faults.ts';
 import { FrontDoor } from './gateway/front-door.ts';
 import { type Configuration, SimGateway } from './gateway/gateway.ts';
 import { PeerNetwork, SimPeerStreams } from './gateway/peers.ts';
+import { traceLog } from './gateway/trace-log.ts';
 import { type Disk, SimHost } from './host/host.ts';
+import { carryOut, drawPlan, type Plan } from './plan.ts';
 import { NO_VARIANT, type Variant } from './variants.ts';
 
 const SUBSYSTEM_NQN = 'nqn.2026-11.io.anagate:sim';
 const OSDS = 4;
 const OBJECTS = 10;
+/** A process that could not start is started again after so long. */
+const START_AGAIN_MS = 1000;
 const CONNECT_TIMEOUT_MS = 30_000;
+/** Between two operations of an application. */
+const THINK_MS = 110;
 
 /** The same on every machine, seed and run. */
 export interface WorldOptions {
   readonly seed: number;
+  /** What may go wrong; everything unless said. */
+  readonly faults?: readonly Fault[];
   readonly variant?: Variant;
   readonly trace?: (line: string) => void;
 }
@@ -38,12 +51,15 @@ export interface WorldOptions {
 export interface Machine {
   readonly node: Node;
   readonly door: FrontDoor;
+  process: SimProcess | null;
+  /** Once the process has connected to the cluster. */
   gateway: SimGateway | null;
   runs: number;
 }
 
 export class World {
   readonly random: Random;
+  readonly plan: Plan;
   readonly simulation: Simulation;
   readonly network: Network;
   readonly monitors: Monitors;
@@ -54,8 +70,9 @@ export class World {
   readonly disks: readonly Disk[];
   readonly history = new History();
   readonly checker: OwnershipChecker;
+  readonly service: ServiceChecker;
   readonly times: MonitorTimes;
-  readonly shared: SharedState;
+  readonly pool: Pool;
   readonly peers: PeerNetwork;
   readonly variant: Variant;
   readonly #images = new Map<string, ImageState>();
@@ -63,8 +80,9 @@ export class World {
   readonly #incarnations = new Map<string, SimProcess>();
   readonly #configuration: Configuration;
 
-  constructor({ seed, variant = NO_VARIANT, trace }: WorldOptions) {
+  constructor({ seed, faults, variant = NO_VARIANT, trace }: WorldOptions) {
     this.random = new Random(seed);
+    this.plan = drawPlan(this.random.fork(), faults);
     this.variant = variant;
     this.simulation = new Simulation(this.random.fork(), trace ?? null);
     const { simulation, random } = this;
@@ -79,19 +97,11 @@ export class World {
       osds: this.osds,
       clients: this.#clients,
     };
-    this.times = { ...MONITOR_TIMES, failbackDelay: 1000 };
+    this.times = { ...MONITOR_TIMES, failbackDelay: 500 };
     this.machines = this.#makeMachines(random.pick([2, 3, 3]));
-    this.checker = new OwnershipChecker(
-      simulation,
-      this.monitors,
-      {
-        processOf: (incarnation) => this.#incarnations.get(incarnation),
-        isBusy: (process, group) => this.gatewayOf(process)?.isBusy(group) ?? false,
-      },
-      this.times,
-      groupOf,
-    );
-    this.shared = new SharedState(this.checker);
+    this.checker = new OwnershipChecker(this, groupOf);
+    this.service = new ServiceChecker(this);
+    this.pool = this.#makePool();
     this.peers = new PeerNetwork(simulation, this.network);
     this.disks = this.machines.map((_, i) => this.#makeDisk(i + 1));
     this.#configuration = {
@@ -114,49 +124,72 @@ export class World {
     for (const machine of this.machines) {
       this.simulation.after(this.random.between(0, 200), () => this.startGateway(machine));
     }
-    for (const host of this.hosts) this.simulation.after(500, () => host.start());
+    for (const host of this.hosts) this.simulation.after(300, () => host.start());
+    carryOut(this, this.plan);
+    const [only, ...others] = this.plan.faults;
+    this.service.start(
+      others.length > 0 ? Number.POSITIVE_INFINITY : (only?.fault.unservedMs ?? Number.POSITIVE_INFINITY),
+    );
   }
 
   // ---- gateways ----
 
   startGateway(machine: Machine): void {
-    if (machine.gateway !== null) return;
+    if (machine.process !== null) return;
     machine.runs += 1;
-    const { node } = machine;
-    const process = new SimProcess(this.simulation, `${node.name}#${machine.runs}`, node);
-    const coordination = new SimCoordination(process, this.ceph, this.shared);
+    const process = new SimProcess(this.simulation, `${machine.node.name}#${machine.runs}`, machine.node);
+    machine.process = process;
+    this.simulation.note(() => `${process.name} starts`);
+    process.enter(() => void this.#open(machine, process));
+  }
+
+  /** A gateway that cannot reach the cluster ends, and is started again by whoever looks after it. */
+  async #open(machine: Machine, process: SimProcess): Promise<void> {
+    try {
+      const coordination = await RadosCoordination.open({
+        connect: () => openGroupPool({ pool: 'sim', configFile: machine.node.name, id: 'sim' }),
+        group: 'sim',
+        timers: process,
+        log: traceLog(process),
+      });
+      machine.gateway = this.#makeGateway(machine, process, coordination);
+      machine.door.listener = machine.gateway;
+      machine.gateway.start();
+    } catch (error) {
+      this.simulation.note(() => `${process.name} cannot start: ${(error as Error).message}`);
+      process.after(START_AGAIN_MS, () => void this.#open(machine, process));
+    }
+  }
+
+  #makeGateway(machine: Machine, process: SimProcess, coordination: RadosCoordination): SimGateway {
+    const { variant } = this;
     let letter = 0;
-    const gateway = new SimGateway({
-      name: node.name,
+    return new SimGateway({
+      name: machine.node.name,
       process,
       times: this.times,
       configuration: this.#configuration,
-      coordination: this.variant.wrapCoordination?.(coordination, this) ?? coordination,
-      map: () => coordination.lastMap,
+      coordination: variant.wrapCoordination?.(coordination, this) ?? coordination,
       streams: new SimPeerStreams(process, this.peers),
-      renewLease: leaseRenewal({ pool: 'sim', objects: BEACON_OBJECTS }, process),
-      confFile: node.name,
+      renewLease: leaseRenewal(coordination.leasePlace, process),
+      confFile: machine.node.name,
       newId: () => {
-        const id = `${node.name}#${machine.runs}${String.fromCharCode(97 + letter++)}`;
+        const id = `${process.name}${String.fromCharCode(97 + letter++)}`;
         this.#incarnations.set(id, process);
         return id;
       },
       peers: () => this.#peersOf(machine),
-      wrapServer: (server: GroupServer) => this.variant.wrapServer?.(server, process, this) ?? server,
+      wrapServer: (server: GroupServer) => variant.wrapServer?.(server, process, this) ?? server,
       onAnswer: (group) => this.checker.acted(process, group, 'answers a command'),
     });
-    machine.gateway = gateway;
-    machine.door.listener = gateway;
-    this.simulation.note(() => `${process.name} starts`);
-    process.enter(() => gateway.start());
   }
 
   /** SIGKILL, or a crash. `silently`: nobody is told, as when the machine loses its power. */
   killGateway(machine: Machine, silently: boolean): void {
-    const { gateway } = machine;
-    if (gateway === null) return;
-    const { process } = gateway;
+    const { process } = machine;
+    if (process === null) return;
     process.kill();
+    machine.process = null;
     machine.gateway = null;
     if (silently) {
       machine.door.listener = null;
@@ -166,8 +199,39 @@ export class World {
     this.peers.died(process);
   }
 
+  /** SIGTERM. */
+  stopGateway(machine: Machine): void {
+    const { gateway } = machine;
+    if (gateway?.process.state !== 'running') return;
+    this.simulation.note(() => `${gateway.process.name} is asked to stop`);
+    gateway.process.enter(() => {
+      void gateway.leave().then(() => {
+        if (machine.gateway === gateway) this.killGateway(machine, false);
+      });
+    });
+  }
+
   gatewayOf(process: SimProcess): SimGateway | undefined {
     return this.machines.find(({ gateway }) => gateway?.process === process)?.gateway ?? undefined;
+  }
+
+  /** Who calls itself so; undefined: nobody ever did. */
+  processOf(incarnation: string): SimProcess | undefined {
+    return this.#incarnations.get(incarnation);
+  }
+
+  /** Whether the process admits commands of the group now, or has any of them in its hands. */
+  isBusy(process: SimProcess, group: number): boolean {
+    return this.gatewayOf(process)?.isBusy(group) ?? false;
+  }
+
+  /** Something is done to the process that it need not survive. */
+  disturbed(process: SimProcess): void {
+    this.service.disturbed(process);
+  }
+
+  imagesOf(group: number): readonly ImageState[] {
+    return [...this.#images.values()].filter(({ name }) => groupOf(name) === group);
   }
 
   get map(): GroupMap {
@@ -181,7 +245,7 @@ export class World {
 
   /** Nothing of it is referred to any more. */
   end(): void {
-    for (const machine of this.machines) machine.gateway?.process.kill();
+    for (const { process } of this.machines) process?.kill();
   }
 
   /** Parties of the network that a gateway's machine has on its side of Ceph. */
@@ -202,17 +266,12 @@ export class World {
 
   async #connect({ confFile, options = {} }: ConnectOptions = {}): Promise<Cluster> {
     const machine = this.machines.find(({ node }) => node.name === confFile);
-    const { process } = machine!.gateway!;
-    const cluster = new SimCluster(
-      process,
-      this.ceph,
-      { images: this.#images, shared: this.shared },
-      {
-        cache: options.rbd_cache !== 'false' || this.variant.cache === true,
-        blocklistOnBreak: options.rbd_blocklist_on_break_lock !== 'false',
-        onOperation: (image, client) => this.checker.admitted(client, groupOf(image.name)),
-      },
-    );
+    const process = machine!.process!;
+    const cluster = new SimCluster(process, this.ceph, this.pool, {
+      cache: options.rbd_cache !== 'false' || this.variant.cache === true,
+      blocklistOnBreak: options.rbd_blocklist_on_break_lock !== 'false',
+      onOperation: (image, client) => this.checker.admitted(client, groupOf(image.name)),
+    });
     await call<void>(process, CONNECT_TIMEOUT_MS, (done) => cluster.client.waitForLatestMap(done));
     return cluster as unknown as Cluster;
   }
@@ -226,10 +285,27 @@ export class World {
       return {
         node: { name, address: `192.0.2.${11 + i}`, rate },
         door: new FrontDoor(name, this.simulation, this.network),
+        process: null,
         gateway: null,
         runs: 0,
       };
     });
+  }
+
+  #makePool(): Pool {
+    const objects = new ObjectStore();
+    const onBlocklist = (address: string, expireMs: number, by: RadosClient) =>
+      this.checker.fencing(address, expireMs, by);
+    objects.onOmapSet = ({ omap }, keys) => {
+      for (const key of keys) {
+        if (key.startsWith(REVOKED_PREFIX)) this.checker.revoking(key.slice(REVOKED_PREFIX.length));
+      }
+      if (!keys.includes('map') || !keys.includes('leader')) return;
+      const map = decodeMap(omap.get('map')!.toString());
+      // the first writes of the object are no leader's
+      if (map.epoch > 0) this.checker.committed(map, decodeLeadership(omap.get('leader')!.toString()));
+    };
+    return { images: this.#images, objects, onBlocklist };
   }
 
   #makeDisk(group: number): Disk {
@@ -256,7 +332,7 @@ export class World {
             keepAliveMs,
             reconnectMs: this.random.pick([500, 2000]),
             depth: 3,
-            thinkMs: 60,
+            thinkMs: THINK_MS * this.plan.stretch,
             disks: this.disks,
           },
           this.random.shuffle([...doors]),

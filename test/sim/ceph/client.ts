@@ -1,4 +1,5 @@
 /** One librados client: an address, what it knows of the OSD map, and its operations that are under way. */
+import { RadosError } from '../../../src/node-rados/lib/node-rados.ts';
 import type { Network } from '../engine/network.ts';
 import type { SimProcess } from '../engine/process.ts';
 import type { Simulation } from '../engine/simulation.ts';
@@ -16,14 +17,27 @@ export interface Ceph {
 }
 
 const FIRST_INSTANCE = 4000;
+/** Answers that arrive only when they are sent again: whoever waits may have given up before. */
+const LOST_ANSWERS = 0.0005;
 
-export class ClusterError extends Error {
-  readonly code: string;
+/** Answers of the cluster that are simulated. */
+const ERRNO = {
+  ENOENT: 2,
+  EIO: 5,
+  EEXIST: 17,
+  EROFS: 30,
+  ERANGE: 34,
+  EOVERFLOW: 75,
+  ENOTCONN: 107,
+  EBLOCKLISTED: 108,
+  ETIMEDOUT: 110,
+  ECANCELED: 125,
+} as const;
 
-  constructor(code: string) {
-    super(`the cluster says ${code}`);
-    this.code = code;
-  }
+export type ClusterError = RadosError;
+
+export function clusterError(code: keyof typeof ERRNO): ClusterError {
+  return new RadosError('simulated', ERRNO[code]);
 }
 
 /** Told in a thread of librados. */
@@ -50,9 +64,9 @@ export class RadosClient {
   }
 
   /** Does something to an object, all or nothing. */
-  operate<T>(object: string, isWrite: boolean, execute: () => T, done: Outcome<T>): void {
+  operate<T>(object: string, execute: () => T, done: Outcome<T>): void {
     if (this.closed) {
-      this.process.postToThread(() => done(new ClusterError('ENOTCONN'), undefined as T));
+      this.process.postToThread(() => done(clusterError('ENOTCONN'), undefined as T));
       return;
     }
     const osd = this.ceph.osds.of(object);
@@ -61,12 +75,12 @@ export class RadosClient {
     const operation: OsdOperation = {
       address: this.address,
       object,
-      isWrite,
       epoch: this.epoch,
       execute,
       outcome: null,
       answer: (epoch) => {
-        network.send(osd.name, this.process.node.name, random.between(0.05, 0.3), () =>
+        const lost = random.chance(LOST_ANSWERS) ? random.between(1500, 4000) : 0;
+        network.send(osd.name, this.process.node.name, random.between(0.05, 0.3) + lost, () =>
           this.process.postToThread(() => this.#answered(operation, epoch, done as Outcome<unknown>)),
         );
       },
@@ -146,8 +160,26 @@ export class RadosClient {
     // OSDs hand on their map to clients that are behind
     this.epoch = Math.max(this.epoch, epoch);
     const outcome = operation.outcome!;
-    if ('code' in outcome) done(new ClusterError(outcome.code), undefined);
+    if ('error' in outcome) done(outcome.error, undefined);
     else done(null, outcome.value);
     if (this.#open.size === 0) for (const quiet of this.#whenQuiet.splice(0)) quiet();
   }
+}
+
+/** What a thread answers, for the event loop; given up after a while (0: never). */
+export function call<T>(
+  process: SimProcess,
+  timeoutMs: number,
+  start: (done: Outcome<T>) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = timeoutMs > 0 ? process.after(timeoutMs, () => reject(clusterError('ETIMEDOUT'))) : null;
+    start((error, value) =>
+      process.post(() => {
+        timer?.cancel();
+        if (error === null) resolve(value);
+        else reject(error);
+      }),
+    );
+  });
 }

@@ -3,11 +3,9 @@
  * leases: it answers reads of objects that its object map does not have with zeros, however long ago its client was fenced.
  */
 import type { IoCompletion } from '../../../src/node-rados/lib/node-rados.ts';
-import { ClusterError, type Outcome, type RadosClient } from './client.ts';
-import { call } from './coordination.ts';
+import { type ClusterError, call, clusterError, type Outcome, type RadosClient } from './client.ts';
 import { type ImageState, objectOf, SECTOR_BYTES } from './image-state.ts';
 
-const ERRNO: Readonly<Record<string, number>> = { EBLOCKLISTED: 108, EROFS: 30, EBADF: 9, ENOENT: 2 };
 /** A watch that is not heard of for so long is gone. */
 const WATCH_MS = 30_000;
 const LOCK_RETRY_MS = 500;
@@ -71,7 +69,6 @@ export class SimImage {
     const object = this.state.dataObject(objectOf(offset));
     this.#client.operate(
       object,
-      false,
       () => this.state.sectors.get(sector) ?? 0,
       (error, value) => {
         if (error === null) answer(value);
@@ -103,9 +100,7 @@ export class SimImage {
 
   async stat() {
     const { name, sizeBytes, objects } = this.state;
-    await this.#promise<void>((done) =>
-      this.#client.operate(this.state.header, false, () => undefined, done),
-    );
+    await this.#promise<void>((done) => this.#client.operate(this.state.header, () => undefined, done));
     return {
       id: name,
       sizeBytes,
@@ -148,7 +143,6 @@ export class SimImage {
     return this.#promise((done) =>
       this.#client.operate(
         state.header,
-        false,
         () => (state.locker === null ? [] : [state.locker.client.address]),
         done,
       ),
@@ -183,7 +177,7 @@ export class SimImage {
 
   #refuses(completion: IoCompletion): boolean {
     this.#underWay += 1;
-    if (this.#closed) this.#later(() => this.#complete(completion, new ClusterError('EBADF'), 0));
+    if (this.#closed) this.#later(() => this.#complete(completion, clusterError('ENOTCONN'), 0));
     return this.#closed;
   }
 
@@ -194,7 +188,7 @@ export class SimImage {
   #complete(completion: IoCompletion, error: ClusterError | null, result: number): void {
     this.#client.process.post(() => {
       this.#underWay -= 1;
-      completion.ioDone(error === null ? result : -(ERRNO[error.code] ?? 5), 0);
+      completion.ioDone(error === null ? result : -error.errno, 0);
       if (this.#underWay === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
     });
   }
@@ -220,7 +214,6 @@ export class SimImage {
     const write = () =>
       this.#client.operate(
         state.dataObject(number),
-        true,
         () => {
           state.sectors.set(sector, value);
           state.watcher.wrote(state, this.#client);
@@ -233,7 +226,6 @@ export class SimImage {
     }
     this.#client.operate(
       state.objectMapObject,
-      true,
       () => void state.objectMap.add(number),
       (error) => {
         if (error !== null) done(error);
@@ -275,12 +267,11 @@ export class SimImage {
   #acquire(isExplicit: boolean, done: Outcome<void>): void {
     const { state } = this;
     if (this.#closed) {
-      done(new ClusterError('EBADF'));
+      done(clusterError('ENOTCONN'));
       return;
     }
     this.#client.operate(
       state.header,
-      true,
       () => {
         if (state.locker !== null && state.locker.client !== this.#client) return state.locker;
         state.locker = { client: this.#client, isExplicit };
@@ -299,7 +290,6 @@ export class SimImage {
     const { state } = this;
     this.#client.operate(
       state.objectMapObject,
-      false,
       () => new Set(state.objectMap),
       (error, map) => {
         if (error === null) {
@@ -318,7 +308,7 @@ export class SimImage {
     if (other.isHeardOf(WATCH_MS)) {
       if (other.process.state !== 'running' || other.closed) {
         simulation.after(LOCK_RETRY_MS, () => this.#client.process.postToThread(again));
-      } else if (keepsIt) done(new ClusterError('EROFS'));
+      } else if (keepsIt) done(clusterError('EROFS'));
       else this.#break(other.address, again);
       return;
     }
@@ -339,7 +329,6 @@ export class SimImage {
     const { state } = this;
     this.#client.operate(
       state.header,
-      true,
       () => {
         if (state.locker?.client.address === address) state.locker = null;
       },
@@ -352,7 +341,6 @@ export class SimImage {
     this.#ownsLock = false;
     this.#client.operate(
       state.header,
-      true,
       () => {
         if (state.locker?.client === this.#client) state.locker = null;
       },

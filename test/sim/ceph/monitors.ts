@@ -21,6 +21,8 @@ export class Monitors {
   readonly #simulation: Simulation;
   readonly #options: MonitorOptions;
   readonly #entries: BlocklistEntry[] = [];
+  /** Called when an entry has run out. */
+  onExpiry: (address: string) => void = () => {};
   readonly #onEpoch: ((epoch: number) => void)[] = [];
   #electionUntilMs = 0;
 
@@ -97,6 +99,7 @@ export class Monitors {
     this.#raise();
     entry.until = this.epoch;
     this.#simulation.note(() => `monitors: epoch ${this.epoch} forgets ${entry.address}`);
+    this.onExpiry(entry.address);
   }
 
   #raise(): void {

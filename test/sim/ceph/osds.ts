@@ -2,20 +2,21 @@
  * The OSDs. Each has its own epoch of the map and learns of newer ones late; an operation whose client knows a newer one waits
  * until the OSD has it. The blocklist is looked at when an operation is executed.
  */
+import { RadosError } from '../../../src/node-rados/lib/node-rados.ts';
 import type { Network } from '../engine/network.ts';
 import type { Simulation } from '../engine/simulation.ts';
+import { type ClusterError, clusterError } from './client.ts';
 import type { Monitors } from './monitors.ts';
 
 /** An operation on one object. It is executed once however often it is sent, as the PG log sees to it. */
 export interface OsdOperation {
   readonly address: string;
   readonly object: string;
-  readonly isWrite: boolean;
   /** Epoch that the client knew when it sent this. */
   epoch: number;
   execute(): unknown;
   /** Set once executed: the result, or the error. */
-  outcome: { value: unknown } | { code: string } | null;
+  outcome: { value: unknown } | { error: ClusterError } | null;
   /** Sends the outcome back, with the OSD's epoch. */
   answer(epoch: number): void;
 }
@@ -50,6 +51,10 @@ export class Osd {
     this.#cluster = cluster;
   }
 
+  get isActive(): boolean {
+    return this.#simulation.now >= this.#inactiveUntilMs;
+  }
+
   receive(operation: OsdOperation): void {
     if (operation.epoch > this.epoch) this.#fetch();
     if (this.#mustWait(operation)) this.#waiting.push(operation);
@@ -77,8 +82,7 @@ export class Osd {
   }
 
   #mustWait(operation: OsdOperation): boolean {
-    const { now } = this.#simulation;
-    return operation.epoch > this.epoch || now < this.#inactiveUntilMs || this.#cluster.paused;
+    return operation.epoch > this.epoch || !this.isActive || this.#cluster.paused;
   }
 
   #fetch(): void {
@@ -100,20 +104,19 @@ export class Osd {
   #execute(operation: OsdOperation): void {
     if (operation.outcome === null) {
       if (this.#monitors.isFenced(operation.address, this.epoch))
-        operation.outcome = { code: 'EBLOCKLISTED' };
+        operation.outcome = { error: clusterError('EBLOCKLISTED') };
       else operation.outcome = executed(operation);
     }
     operation.answer(this.epoch);
   }
 }
 
-function executed(operation: OsdOperation): { value: unknown } | { code: string } {
+function executed(operation: OsdOperation): OsdOperation['outcome'] {
   try {
     return { value: operation.execute() };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    return { code };
+    if (error instanceof RadosError) return { error };
+    throw error;
   }
 }
 
@@ -137,6 +140,11 @@ export class OsdCluster {
     let hash = 0;
     for (let i = 0; i < object.length; i++) hash = (Math.imul(hash, 31) + object.charCodeAt(i)) >>> 0;
     return this.osds[hash % this.osds.length]!;
+  }
+
+  /** Some operations wait, whoever sends them. */
+  get isDisturbed(): boolean {
+    return this.paused || this.osds.some(({ isActive }) => !isActive);
   }
 
   pause(paused: boolean): void {

@@ -3,22 +3,16 @@
  * fence is sent, a command is admitted or answered, an OSD executes a write.
  */
 import type { Leadership } from '../../../src/monitor/coordination.ts';
-import { type Fence, type GroupMap, gatewayOf, type Holder } from '../../../src/monitor/group-map.ts';
-import type { MonitorTimes } from '../../../src/monitor/times.ts';
+import { type GroupMap, gatewayOf, type Holder } from '../../../src/monitor/group-map.ts';
 import type { RadosClient } from '../ceph/client.ts';
-import type { CoordinationWatcher } from '../ceph/coordination.ts';
 import type { ImageState, ImageWatcher } from '../ceph/image-state.ts';
-import type { Monitors } from '../ceph/monitors.ts';
 import type { SimProcess } from '../engine/process.ts';
-import type { Simulation } from '../engine/simulation.ts';
+import type { World } from '../world.ts';
 
-/** What the checker asks of gateways. */
-export interface Gateways {
-  /** The process that calls itself so; undefined: an incarnation that no process had. */
-  processOf(incarnation: string): SimProcess | undefined;
-  /** Whether the process admits commands of the group now, or has any of them in its hands. */
-  isBusy(process: SimProcess, group: number): boolean;
-}
+/** S6. */
+const FENCE_MS = 30 * 86_400_000;
+/** Of three lease objects. */
+const MAJORITY = 2;
 
 /** Somebody whom a map named owner of a group, until it is certain that nothing of it is left. */
 interface Holding {
@@ -39,31 +33,22 @@ interface Registration extends Holder {
   readonly group: number;
 }
 
-export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
-  readonly #simulation: Simulation;
-  readonly #monitors: Monitors;
-  readonly #gateways: Gateways;
-  readonly #times: MonitorTimes;
+export class OwnershipChecker implements ImageWatcher {
+  readonly #world: World;
   readonly #groups = new Map<number, GroupRecord>();
   /** By address: what a committed map says, or has said. */
   readonly #registered = new Map<string, Registration>();
+  /** Lease objects that have the revocation. */
+  readonly #revocations = new Map<string, number>();
   readonly #revokedMs = new Map<string, number>();
   readonly #groupOfImage: (image: string) => number;
   #map: GroupMap | null = null;
   #term = 0;
 
-  constructor(
-    simulation: Simulation,
-    monitors: Monitors,
-    gateways: Gateways,
-    times: MonitorTimes,
-    groupOfImage: (image: string) => number,
-  ) {
-    this.#simulation = simulation;
-    this.#monitors = monitors;
-    this.#gateways = gateways;
-    this.#times = times;
+  constructor(world: World, groupOfImage: (image: string) => number) {
+    this.#world = world;
     this.#groupOfImage = groupOfImage;
+    world.monitors.onExpiry = (address) => this.#expired(address);
   }
 
   get map(): GroupMap | null {
@@ -75,15 +60,18 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
   committed(map: GroupMap, by: Leadership): void {
     const before = this.#map;
     this.#map = map;
-    this.#simulation.note(() => `map ${map.epoch} of ${by.gateway}, term ${by.term}: ${describeMap(map)}`);
+    this.#world.simulation.note(
+      () => `map ${map.epoch} of ${by.gateway}, term ${by.term}: ${describeMap(map)}`,
+    );
     if (by.term < this.#term) this.#fail('S5', `term ${by.term} wrote a map after term ${this.#term}`);
     this.#term = Math.max(this.#term, by.term);
     this.#register(map);
     this.#checkFences(map);
+    this.#world.service.committed(map);
     for (const { id, owner, next, holders, epoch } of map.groups) {
       const record = this.#record(id);
       if (owner !== null) {
-        const process = this.#gateways.processOf(owner.incarnation);
+        const process = this.#world.processOf(owner.incarnation);
         if (process !== undefined && next === null) record.named.set(process, epoch);
         if (!record.holdings.has(owner.incarnation) || before === null)
           record.holdings.set(owner.incarnation, { holder: owner, state: 'held' });
@@ -106,16 +94,16 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
 
   /** Committed means: on the blocklist, and the lease over. */
   #checkFences(map: GroupMap): void {
-    const { now } = this.#simulation;
+    const { now } = this.#world.simulation;
     for (const { address, state, gateway } of map.fences) {
       if (state !== 'committed') continue;
-      if (this.#monitors.fencedSince(address) > this.#monitors.epoch)
+      if (this.#world.monitors.fencedSince(address) > this.#world.monitors.epoch)
         this.#fail(
           'S3',
           `the fence of ${gateway} ${address} is called complete, and it is not on the blocklist`,
         );
       const revokedMs = this.#revokedMs.get(address) ?? Number.POSITIVE_INFINITY;
-      if (now < revokedMs + this.#times.lease * 0.98)
+      if (now < revokedMs + this.#world.times.lease * 0.98)
         this.#fail(
           'S4',
           `the fence of ${gateway} ${address} is called complete, and its lease may not be over`,
@@ -134,8 +122,15 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
       return;
     }
     holding.state = 'released';
-    const process = this.#gateways.processOf(incarnation);
-    const isBusy = process !== undefined && !process.isDead && this.#gateways.isBusy(process, group);
+    const process = this.#world.processOf(incarnation);
+    const isBusy = process !== undefined && !process.isDead && this.#world.isBusy(process, group);
+    for (const { name, locker } of this.#world.imagesOf(group)) {
+      if (locker !== null && this.#registered.get(locker.client.address)?.incarnation === incarnation)
+        this.#fail(
+          'S8',
+          `${gateway} does not hold group ${group} any more by the map, and has the lock of ${name}`,
+        );
+    }
     const isOwnerNow = map.groups.find(({ id }) => id === group)?.owner?.incarnation === incarnation;
     if (isBusy && !isOwnerNow)
       this.#fail('S3', `${gateway} does not hold group ${group} any more by the map, and still works on it`);
@@ -143,15 +138,29 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
 
   // ---- fences ----
 
-  fencing({ gateway, address }: Fence): void {
-    this.#simulation.note(() => `fence of ${gateway} ${address} is sent`);
+  /** The command leaves a leader now. */
+  fencing(address: string, expireMs: number, by: RadosClient): void {
+    this.#world.simulation.note(() => `${by.process.name} fences ${address}`);
     if (!this.#map?.fences.some((fence) => fence.address === address))
-      this.#fail('S5', `${gateway} ${address} is fenced, and no committed map says so`);
+      this.#fail('S5', `${address} is fenced, and no committed map says so`);
+    if (expireMs < FENCE_MS) this.#fail('S6', `${address} is fenced for ${expireMs} ms only`);
   }
 
-  revoked({ gateway, address }: Fence): void {
-    this.#simulation.note(() => `lease of ${gateway} ${address} is revoked`);
-    this.#revokedMs.set(address, this.#simulation.now);
+  /** A lease object has the revocation now. */
+  revoking(address: string): void {
+    const count = (this.#revocations.get(address) ?? 0) + 1;
+    this.#revocations.set(address, count);
+    if (count !== MAJORITY) return;
+    this.#world.simulation.note(() => `lease of ${address} is revoked`);
+    this.#revokedMs.set(address, this.#world.simulation.now);
+  }
+
+  /** A client that was fenced may write again. */
+  #expired(address: string): void {
+    const registration = this.#registered.get(address);
+    const process = registration && this.#world.processOf(registration.incarnation);
+    if (process !== undefined && !process.isDead)
+      this.#fail('S6', `the fence of ${registration!.gateway} ${address} has run out, and its process lives`);
   }
 
   // ---- serving ----
@@ -196,7 +205,7 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
   /** Whoever was named later than `process` waits for it, not the other way round. */
   #mayStillServe(holder: Holder, process: SimProcess, group: number): boolean {
     const { named } = this.#record(group);
-    const other = this.#gateways.processOf(holder.incarnation);
+    const other = this.#world.processOf(holder.incarnation);
     return other !== undefined && other !== process && (named.get(other) ?? 0) < (named.get(process) ?? 0);
   }
 
@@ -204,7 +213,7 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
   #checkFence({ gateway, incarnation }: Holder, client: RadosClient, group: number): void {
     for (const [address, registration] of this.#registered) {
       if (registration.incarnation !== incarnation || registration.group !== group) continue;
-      const since = this.#monitors.fencedSince(address);
+      const since = this.#world.monitors.fencedSince(address);
       if (since > client.epoch)
         this.#fail(
           'S3',
@@ -217,11 +226,10 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
 
   wrote(image: ImageState, client: RadosClient): void {
     this.#checkClient(image, client, 'writes to');
-    if (this.#monitors.fencedSince(client.address) + 1000 < this.#monitors.epoch) return;
   }
 
   locked(image: ImageState, client: RadosClient): void {
-    this.#simulation.note(() => `${client.process.name} has the lock of ${image.name}`);
+    this.#world.simulation.note(() => `${client.process.name} has the lock of ${image.name}`);
     this.#checkClient(image, client, 'takes the lock of');
   }
 
@@ -248,7 +256,7 @@ export class OwnershipChecker implements CoordinationWatcher, ImageWatcher {
   }
 
   #fail(rule: string, what: string): void {
-    this.#simulation.fail(rule, what);
+    this.#world.simulation.fail(rule, what);
   }
 }
 

@@ -4,11 +4,10 @@
  */
 import { PendingDevice } from '../../../src/backend/pending-device.ts';
 import { RbdBackend } from '../../../src/backend/rbd/rbd-backend.ts';
-import { nullLog } from '../../../src/base/log.ts';
+import type { Log } from '../../../src/base/log.ts';
 import type { GroupBackends } from '../../../src/gateway/backends.ts';
 import { Ownership } from '../../../src/gateway/ownership.ts';
 import type { Coordination } from '../../../src/monitor/coordination.ts';
-import type { GroupMap } from '../../../src/monitor/group-map.ts';
 import type { GatewayCondition, GroupServer } from '../../../src/monitor/group-server.ts';
 import type { GatewayPlace } from '../../../src/monitor/monitor-client.ts';
 import type { PeerStreams } from '../../../src/monitor/peer-stream.ts';
@@ -27,6 +26,7 @@ import { WatchedClock } from '../../../src/target/watched-clock.ts';
 import type { SimProcess } from '../engine/process.ts';
 import { type ConnectionOwner, type HostEnd, SimConnection } from './connection.ts';
 import type { Listener } from './front-door.ts';
+import { traceLog } from './trace-log.ts';
 
 /** What every gateway of the group has configured. */
 export interface Configuration {
@@ -50,8 +50,6 @@ export interface GatewayOptions {
   readonly peers: () => Pick<GatewayCondition, 'reachable' | 'unreachable' | 'linkDown'>;
   /** Between the monitor and what serves it. */
   readonly wrapServer: (server: GroupServer) => GroupServer;
-  /** The map that it has read last. */
-  readonly map: () => GroupMap;
   /** A command of the group was answered with success. */
   readonly onAnswer: (group: number) => void;
 }
@@ -65,27 +63,28 @@ export class SimGateway implements ConnectionOwner, Listener {
   readonly monitor: SharedMonitor;
   readonly ownership: Ownership;
   readonly #options: GatewayOptions;
+  readonly #log: Log;
   readonly #clock: WatchedClock;
   readonly #rbd: RbdBackend;
   readonly #subsystem: Subsystem;
   #onUsable: (group: number, usable: boolean) => void = () => {};
   #onConnected: () => void = () => {};
   #port: Port | null = null;
-  #fences: ReadonlySet<string> = new Set();
-  #map: GroupMap | null = null;
 
   constructor(options: GatewayOptions) {
     const { process, times, configuration, coordination, name, newId, streams } = options;
     this.#options = options;
     this.process = process;
+    this.#log = traceLog(process);
     const timers = process;
     this.#clock = new WatchedClock(process, timers, times.lease / 4);
     const clock = this.#clock;
+    const log = this.#log;
     this.ana = new AnaStates(configuration.maxGroups);
     this.target = new Target({
       clock,
       timers,
-      log: nullLog,
+      log,
       settings: { maxTransferBytes: 65_536, bufferPoolBytes: 4 * 1024 * 1024 },
     });
     this.#subsystem = this.target.addSubsystem({
@@ -102,7 +101,7 @@ export class SimGateway implements ConnectionOwner, Listener {
       backends: this.#backends(),
       lease: { clock, durationMs: times.lease },
       timers,
-      log: nullLog,
+      log,
       condition: () => this.#condition(),
     });
     const port = { address: process.node.address, port: 5500 };
@@ -111,10 +110,10 @@ export class SimGateway implements ConnectionOwner, Listener {
       location: '',
       coordination,
       streams,
-      clock,
+      clock: process,
       timers,
       times,
-      log: nullLog,
+      log,
       newId,
       peer: () => port,
     });
@@ -170,12 +169,12 @@ export class SimGateway implements ConnectionOwner, Listener {
     return new RbdBackend({
       ceph: { confFile },
       authority: {
-        isFenced: (address) => this.#fenced(address),
+        isFenced: (address) => this.monitor.isFenced(address),
         renewLease: (cluster: Cluster) => renewLease(cluster, times.lease),
       },
       clock: this.#clock,
       timers: process,
-      log: nullLog,
+      log: this.#log,
       onUsable: (group, usable) => this.#onUsable(group, usable),
       onConnected: () => this.#onConnected(),
     });
@@ -256,16 +255,5 @@ export class SimGateway implements ConnectionOwner, Listener {
       load: 0,
       ...this.#options.peers(),
     };
-  }
-
-  #fenced(address: string): boolean {
-    const map = this.#options.map();
-    if (map !== this.#map) {
-      this.#map = map;
-      this.#fences = new Set(
-        map.fences.filter(({ state }) => state === 'committed').map((fence) => fence.address),
-      );
-    }
-    return this.#fences.has(address);
   }
 }
