@@ -1,5 +1,5 @@
 /** Beacons of several objects, put together. */
-import type { Timers } from '../../base/clock.ts';
+import type { Timer, Timers } from '../../base/clock.ts';
 import type { Beacon } from '../beacon.ts';
 import type { BeaconObject } from './beacon-object.ts';
 import { isFence, majorityOf } from './enough.ts';
@@ -19,7 +19,11 @@ export function readAll(objects: readonly BeaconObject[], timers: Timers): Promi
   const readings: Reading[] = [];
   let failures = 0;
   return new Promise((resolve, reject) => {
-    const end = () => resolve(newest(readings));
+    let straggling: Timer | null = null;
+    const end = () => {
+      straggling?.cancel();
+      resolve(newest(readings));
+    };
     const settled = (object: BeaconObject) => {
       prompt.delete(object);
       if (readings.length > 0 && prompt.size === 0) end();
@@ -28,7 +32,7 @@ export function readAll(objects: readonly BeaconObject[], timers: Timers): Promi
       object.read().then(
         (reading) => {
           readings.push(reading);
-          if (readings.length === 1) timers.after(STRAGGLER_MS, end);
+          straggling ??= timers.after(STRAGGLER_MS, end);
           settled(object);
         },
         (error: Error) => {

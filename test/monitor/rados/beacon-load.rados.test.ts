@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import type { RadosCoordination } from '../../../src/monitor/rados/rados-coordination.ts';
 import { describeWithCeph } from '../../node-rados/harness/with-cluster.ts';
-import { beaconOf, GroupRig } from './rig.ts';
+import { beaconOf } from './beacon-of.ts';
+import { GroupRig } from './rig.ts';
 
 const GATEWAYS = 16;
 const BEACONS = 500;

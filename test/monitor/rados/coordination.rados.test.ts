@@ -7,7 +7,8 @@ import { leaseRenewal } from '../../../src/monitor/rados/lease-renewal.ts';
 import { WriteOperation } from '../../../src/node-rados/lib/node-rados.ts';
 import { connect, describeWithCeph } from '../../node-rados/harness/with-cluster.ts';
 import { admin, startAdmin, stopAdmin } from '../../store/omap-rig.ts';
-import { beaconOf, fenceOf, firstLeader, GroupRig, outcomeOf, POOL } from './rig.ts';
+import { beaconOf } from './beacon-of.ts';
+import { fenceOf, firstLeader, GroupRig, outcomeOf, POOL } from './rig.ts';
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
 

@@ -12,7 +12,8 @@ import {
   type TestCluster,
 } from '../../node-rados/harness/ceph-cluster.ts';
 import { describeWithCeph } from '../../node-rados/harness/with-cluster.ts';
-import { beaconOf, fenceOf, firstLeader, GroupRig, outcomeOf, POOL } from './rig.ts';
+import { beaconOf } from './beacon-of.ts';
+import { fenceOf, firstLeader, GroupRig, outcomeOf, POOL } from './rig.ts';
 
 const CALL_MS = 800;
 /** What a busy machine adds. */

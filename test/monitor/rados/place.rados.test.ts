@@ -10,7 +10,8 @@ import { leaseRenewal } from '../../../src/monitor/rados/lease-renewal.ts';
 import { Cluster, WriteOperation } from '../../../src/node-rados/lib/node-rados.ts';
 import { cephConf, connect, describeWithCeph, freshName } from '../../node-rados/harness/with-cluster.ts';
 import { admin, startAdmin, stopAdmin } from '../../store/omap-rig.ts';
-import { beaconOf, fenceOf, firstLeader, GroupRig, outcomeOf } from './rig.ts';
+import { beaconOf } from './beacon-of.ts';
+import { fenceOf, firstLeader, GroupRig, outcomeOf } from './rig.ts';
 
 let directory: string;
 beforeEach(async () => {

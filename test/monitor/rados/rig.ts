@@ -2,7 +2,6 @@
 import { afterEach } from 'vitest';
 import { systemTimers } from '../../../src/base/clock.ts';
 import { nullLog } from '../../../src/base/log.ts';
-import type { Beacon } from '../../../src/monitor/beacon.ts';
 import { type Leadership, NO_LEADER } from '../../../src/monitor/coordination.ts';
 import type { Fence } from '../../../src/monitor/group-map.ts';
 import { RadosCoordination } from '../../../src/monitor/rados/rados-coordination.ts';
@@ -62,32 +61,6 @@ export function firstLeader(gateway: string): Leadership {
     beat: 1,
     peerAddress: '192.0.2.1',
     peerPort: 5500,
-  };
-}
-
-export function beaconOf(incarnation: string, sequence: number, more: Partial<Beacon> = {}): Beacon {
-  return {
-    gateway: 'gw-a',
-    incarnation,
-    sequence,
-    available: true,
-    leaving: false,
-    goodbye: false,
-    location: '',
-    peerAddress: '192.0.2.1',
-    peerPort: 5500,
-    clients: [{ group: 0, address: '192.0.2.1:0/4711' }],
-    appliedEpoch: 0,
-    groups: [],
-    populated: [],
-    uncovered: [],
-    hosts: [],
-    load: 0,
-    linkDown: false,
-    unreachable: [],
-    reachable: [],
-    requests: [],
-    ...more,
   };
 }
 
