@@ -43,16 +43,12 @@ export class Silence {
     }
   }
 
-  /**
-   * All beacons, as just read. Returns those that show life: changed since the last look. The first sight of a beacon of an
-   * incarnation that the map does not name shows none: it may be an old one, left behind.
-   */
-  saw(beacons: readonly Beacon[], nowMs: number): readonly Beacon[] {
+  /** All beacons, as just read. */
+  saw(beacons: readonly Beacon[], nowMs: number): void {
     if (nowMs - this.#lookedMs > 2 * this.#times.tick || this.#isBlind(nowMs)) this.startAnew(nowMs);
     this.#lookedMs = nowMs;
-    const news = beacons.filter((beacon) => this.#notice(beacon, nowMs));
+    for (const beacon of beacons) this.#notice(beacon, nowMs);
     this.#forgetOthers(beacons);
-    return news;
   }
 
   /** Runs that the map names and whose beacons have not changed for the grace, the judge's own excepted. */
@@ -75,12 +71,9 @@ export class Silence {
     return own === undefined || own.sequence < 0 || nowMs - own.sinceMs >= this.#times.grace / 2;
   }
 
-  #notice(beacon: Beacon, nowMs: number): boolean {
-    const { gateway, incarnation, sequence } = beacon;
-    const known = this.#watched.get(incarnation);
-    if (known !== undefined && sequence <= known.sequence) return false;
-    this.#watch({ gateway, incarnation, sequence, sinceMs: nowMs });
-    return known !== undefined;
+  #notice({ gateway, incarnation, sequence }: Beacon, nowMs: number): void {
+    const known = this.#watched.get(incarnation)?.sequence ?? -1;
+    if (sequence > known) this.#watch({ gateway, incarnation, sequence, sinceMs: nowMs });
   }
 
   #watch(watched: Watched): void {

@@ -43,8 +43,8 @@ export function checkPurity(
   assert.deepEqual([[...before.seen], [...before.since]], [seen, since]);
 }
 
-/** Fails when anything in the value is ever written to. */
-export function freeze<T>(value: T): T {
+/** Whoever writes to the value from now on throws. */
+function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const part of Object.values(value)) freeze(part);

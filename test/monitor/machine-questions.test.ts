@@ -48,6 +48,14 @@ describe('ok to stop', () => {
     expect(okToStop(rig.state, []).reasons).toEqual(['Nobody would serve ANA group 1']);
   });
 
+  it('says no while another group is on its way', () => {
+    const rig = three();
+    rig.lose('gw-b');
+    expect(okToStop(rig.state, ['gw-c']).reasons[0]).toMatch(
+      /^ANA group 2 is on its way to gw-a, and waits for fence of gw-b/,
+    );
+  });
+
   it('knows the gateways', () => {
     expect(okToStop(three().state, ['gw-x']).reasons).toEqual(['There is no gateway "gw-x" in this group']);
   });

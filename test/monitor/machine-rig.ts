@@ -23,7 +23,7 @@ import {
   stepAll,
 } from '../../src/monitor/machine.ts';
 import { MONITOR_TIMES } from '../../src/monitor/times.ts';
-import { checkStep } from './machine-invariants.ts';
+import { checkPurity, checkStep } from './machine-invariants.ts';
 
 export const TIMES = MONITOR_TIMES;
 
@@ -83,7 +83,7 @@ export class FakeGateway {
       linkDown: false,
       unreachable: [],
       reachable: [],
-      requests: this.requests,
+      requests: [...this.requests],
       ...this.condition,
       ...changes,
     };
@@ -155,6 +155,8 @@ export class FakeGateway {
 export class Rig {
   state: MachineState = NOTHING;
   nowMs = 1_000_000;
+  /** Steps are taken twice, on values that cannot be written to. */
+  checksPurity = false;
   readonly gateways = new Map<string, FakeGateway>();
   #requests = 0;
 
@@ -189,6 +191,7 @@ export class Rig {
     const now = { ms: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs };
     this.state = stepAll(before, events, now, TIMES);
     checkStep(before, events, this.state, now);
+    if (this.checksPurity) checkPurity(before, events, this.state, now);
   }
 
   beacon(name: string, changes: Partial<Beacon> = {}): void {

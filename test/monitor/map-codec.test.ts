@@ -126,14 +126,16 @@ describe('a beacon as text', () => {
     { kind: 'set-location', gateway: 'gw-b', location: 'west' },
     { kind: 'move', gateway: 'gw-b', group: 2, force: false },
   ];
-  const beacon: Beacon = new FakeGateway('gw-a').beacon({
+  const beacon = new FakeGateway('gw-a').beacon({
+    leaseMs: 800,
+    hostName: 'node-a',
     groups: [{ id: 1, activity: 'serving', leased: true }],
     populated: [1, 2],
     hosts: ['nqn.h'],
     load: 0.5,
     reachable: ['gw-b'],
     requests: commands.map((command, at) => ({ id: `r${at}`, command })),
-  });
+  }) as Required<Beacon>;
 
   it('comes back as it was', () => {
     expect(decodeBeacon(encodeBeacon(beacon))).toEqual(beacon);

@@ -111,23 +111,3 @@ describe('silence', () => {
     expect(watch.silence.suspects(watch.nowMs).map(({ gateway }) => gateway)).toEqual(['gw-c']);
   });
 });
-
-describe('a beacon shows life', () => {
-  it('when it changed, and not when it is only there', () => {
-    const silence = new Silence(TIMES);
-    const stray = new FakeGateway('gw-s');
-    const old = stray.beacon();
-    expect(silence.saw([old], 0)).toEqual([]);
-    expect(silence.saw([old], 250)).toEqual([]);
-    const fresh = stray.beacon();
-    expect(silence.saw([fresh], 500)).toEqual([fresh]);
-    expect(silence.saw([old], 750)).toEqual([]);
-  });
-
-  it('at first sight when the map names its run', () => {
-    const silence = new Silence(TIMES);
-    const beacon = new FakeGateway('gw-b').beacon();
-    silence.expect([{ gateway: 'gw-b', incarnation: 'gw-b.1' }], 0);
-    expect(silence.saw([beacon], 0)).toEqual([beacon]);
-  });
-});

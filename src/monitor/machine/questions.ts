@@ -11,8 +11,9 @@ export interface Permission {
   readonly reasons: readonly string[];
 }
 
-/** Whether, with these gateways stopped, every ANA group would be served and every host of theirs keep a path. */
-export function okToStop({ map, seen }: MachineState, names: readonly string[]): Permission {
+/** Whether, with these gateways stopped, every ANA group would be served and every host of theirs keep a path to each. */
+export function okToStop(state: MachineState, names: readonly string[]): Permission {
+  const { map, seen } = state;
   const unknown = names.filter((name) => gatewayOf(map, name) === undefined);
   const reasons = unknown.map((name) => `There is no gateway "${name}" in this group`);
   const staying = map.gateways.filter(
@@ -22,7 +23,12 @@ export function okToStop({ map, seen }: MachineState, names: readonly string[]):
   let groups = map.groups;
   for (const group of map.groups) {
     const now = group.next ?? group.owner?.gateway ?? '';
-    if (!isPopulated({ seen }, group.id) || (now !== '' && !names.includes(now))) continue;
+    if (!isPopulated({ seen }, group.id)) continue;
+    if (now !== '' && !names.includes(now)) {
+      const wait = waitsForHolders(state, group);
+      if (wait !== null) reasons.push(`ANA group ${group.id} is on its way to ${now}, and waits for ${wait}`);
+      continue;
+    }
     const hosts = seen.get(now)?.hosts ?? [];
     const board: Board = { gateways: map.gateways, groups, seen };
     const target = choose(board, staying, { group: group.id, hosts, location: null });
