@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeMap, encodeMap } from '../../src/monitor/map-codec.ts';
 import { Chaos } from './machine-chaos.ts';
 
-const SEEDS = Number(process.env.MACHINE_SEEDS ?? 400);
+const SEEDS = Number(process.env.MACHINE_SEEDS ?? 300);
 const FIRST = Number(process.env.MACHINE_SEED ?? 1);
 
 describe('random gateways', () => {
@@ -25,7 +25,7 @@ describe('random gateways', () => {
   }, 300_000);
 
   it('are decided on by a pure function', () => {
-    for (let seed = FIRST; seed < FIRST + 40; seed += 1) {
+    for (let seed = FIRST; seed < FIRST + 20; seed += 1) {
       const chaos = new Chaos(seed);
       chaos.rig.checksPurity = true;
       chaos.run(80);
