@@ -12,12 +12,50 @@ export const BUFFER_HEADROOM = 128;
 const BUFFER_TAILROOM = 4 + 24 + 4;
 const SMALLEST_CLASS_BITS = 12;
 
+/** Who waits, first come first served. */
+class WaitingLine {
+  private readonly waiters: (() => boolean)[] = [];
+  private serving = false;
+  private again = false;
+
+  get isEmpty(): boolean {
+    return this.waiters.length === 0;
+  }
+
+  /** `retry` is asked at each {@link serve} until it returns true (served, or no longer interested). */
+  add(retry: () => boolean): void {
+    this.waiters.push(retry);
+  }
+
+  /** One who is served may give buffers back himself: they are for those in front, and the loop looks again. */
+  serve(): void {
+    this.again = true;
+    if (this.serving) return;
+    this.serving = true;
+    while (this.again) {
+      this.again = false;
+      while (this.waiters.length > 0 && this.waiters[0]()) this.waiters.shift();
+    }
+    this.serving = false;
+  }
+}
+
+/** Whose buffers they are: those of one account shall not keep all others from getting any. */
+export class BufferAccount {
+  /** Capacity of its buffers, without those that were written off. */
+  borrowed = 0;
+  /** Who waits for its reserve. */
+  readonly line = new WaitingLine();
+}
+
 /** One borrowed buffer. Its views are cached, because most commands of a queue have the same length. */
 export class DataBuffer {
   readonly memory: Buffer;
   readonly classIndex: number;
   /** Data bytes that fit. */
   readonly capacity: number;
+  /** Who has it. */
+  account: BufferAccount | null = null;
   /** See {@link BufferPool.writeOff}. */
   writtenOff = false;
   private dataView: Buffer;
@@ -51,8 +89,11 @@ export class DataBuffer {
   }
 }
 
+/** An account may have this share of the limit whatever the others have. */
+const RESERVE_SHARE = 64;
+
 export class BufferPool {
-  /** Bytes that may be borrowed at once. */
+  /** Bytes that may be borrowed at once, but for {@link hasReserve}. */
   readonly limitBytes: number;
   /** Bytes kept for reuse beyond what is borrowed. */
   private readonly idleLimitBytes: number;
@@ -62,10 +103,7 @@ export class BufferPool {
   private borrowed = 0;
   private idle = 0;
   private writtenOff = 0;
-  private readonly waiters: (() => boolean)[] = [];
-  /** Inside {@link serveWaiters}; and whether a buffer came back since it last looked. */
-  private serving = false;
-  private returned = false;
+  private readonly line = new WaitingLine();
 
   /** `largestBytes` is the largest buffer ever asked for, a power of two. */
   constructor(limitBytes: number, largestBytes: number, idleLimitBytes = 32 * 1024 * 1024) {
@@ -92,20 +130,27 @@ export class BufferPool {
 
   /** A buffer for `length` bytes would go over the limit now. */
   isFull(length: number): boolean {
-    return this.borrowed + (1 << (BufferPool.classOf(length) + SMALLEST_CLASS_BITS)) > this.limitBytes;
+    return this.borrowed + BufferPool.capacityFor(length) > this.limitBytes;
+  }
+
+  /** The account has so little that it may have a buffer for `length` bytes, whoever else has used up the pool. */
+  hasReserve(account: BufferAccount, length: number): boolean {
+    const { borrowed } = account;
+    return borrowed === 0 || borrowed + BufferPool.capacityFor(length) <= this.limitBytes / RESERVE_SHARE;
   }
 
   /**
    * Borrows a buffer for `length` bytes (1 up to the largest class). Does not look at the limit: callers that can
-   * wait ask {@link isFull} first; in-capsule data cannot wait and is bounded by its queue instead.
+   * wait ask {@link isFull} and {@link hasReserve} first; in-capsule data cannot wait and is bounded by its queue instead.
    */
-  borrow(length: number): DataBuffer {
+  borrow(length: number, account: BufferAccount | null = null): DataBuffer {
     const index = BufferPool.classOf(length);
     const list = this.free[index];
     let buffer = list.pop();
     if (buffer === undefined) buffer = new DataBuffer(index);
     else this.idle -= buffer.capacity;
-    this.borrowed += buffer.capacity;
+    buffer.account = account;
+    this.count(buffer, buffer.capacity);
     return buffer;
   }
 
@@ -114,12 +159,12 @@ export class BufferPool {
     if (buffer.writtenOff) {
       buffer.writtenOff = false;
       this.writtenOff -= buffer.capacity;
-    } else this.borrowed -= buffer.capacity;
+    } else this.count(buffer, -buffer.capacity);
     if (this.idle + buffer.capacity <= this.idleLimitBytes) {
       this.idle += buffer.capacity;
       this.free[buffer.classIndex].push(buffer);
     }
-    this.roomGrew();
+    this.roomGrew(buffer.account);
   }
 
   /**
@@ -129,36 +174,35 @@ export class BufferPool {
   writeOff(buffer: DataBuffer): boolean {
     if (this.writtenOff + buffer.capacity > this.limitBytes) return false;
     buffer.writtenOff = true;
-    this.borrowed -= buffer.capacity;
+    this.count(buffer, -buffer.capacity);
     this.writtenOff += buffer.capacity;
-    this.roomGrew();
+    this.roomGrew(buffer.account);
     return true;
   }
 
-  private roomGrew(): void {
-    this.returned = true;
-    if (this.waiters.length > 0 && !this.serving) this.serveWaiters();
+  private count(buffer: DataBuffer, bytes: number): void {
+    this.borrowed += bytes;
+    if (buffer.account !== null) buffer.account.borrowed += bytes;
   }
 
-  /** One who is served may give buffers back himself: they are for those in front, and the loop looks again. */
-  private serveWaiters(): void {
-    this.serving = true;
-    while (this.returned) {
-      this.returned = false;
-      while (this.waiters.length > 0 && this.waiters[0]()) this.waiters.shift();
-    }
-    this.serving = false;
+  private roomGrew(account: BufferAccount | null): void {
+    if (!this.line.isEmpty) this.line.serve();
+    if (account !== null && !account.line.isEmpty && this.hasReserve(account, 1)) account.line.serve();
   }
 
   /** Somebody waits: newcomers queue up behind, or small requests would starve large ones. */
   get contended(): boolean {
-    return this.waiters.length > 0;
+    return !this.line.isEmpty;
   }
 
   /** Asks `retry` each time a buffer came back, first come first served, until it returns true (served, or no longer interested). */
   whenReturned(retry: () => boolean): void {
     this.waits += 1;
-    this.waiters.push(retry);
+    this.line.add(retry);
+  }
+
+  private static capacityFor(length: number): number {
+    return 1 << (BufferPool.classOf(length) + SMALLEST_CLASS_BITS);
   }
 
   private static classOf(length: number): number {

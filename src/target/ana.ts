@@ -5,6 +5,7 @@
  * and the events change before the first command is turned away, so that a host which sees a path status always finds
  * the reason in the log.
  */
+import { BufferAccount } from '../base/buffer-pool.ts';
 import type { Timers } from '../base/clock.ts';
 import { AnaStateCode } from '../wire/ana-log.ts';
 import { Status } from '../wire/status.ts';
@@ -46,6 +47,8 @@ export class AnaGroup {
   held: Request[] = [];
   /** Commands that are done, and whose answers wait for the lease to be renewed, in order. */
   withheld: Request[] = [];
+  /** Data buffers of its commands: a backend that stands still shall not keep those of other groups from theirs. */
+  readonly buffers = new BufferAccount();
   /** Namespaces on which commands may wait for orphaned writes. */
   readonly namespacesWaiting = new Set<Namespace>();
   /** Called when a drain may have moved on. */

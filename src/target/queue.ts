@@ -203,9 +203,12 @@ export class Queue {
     this.controller?.queueClosed(this);
   }
 
-  /** The backend still works on commands whose group serves no more: the host must hear of that for its other ones. */
-  stuckInClosedGroup(): boolean {
-    return this.table.some((request) => request.executing && request.group?.turnsAway === true);
+  /** Capacity of the data buffers that the backend has. */
+  bytesAtBackend(): number {
+    let bytes = 0;
+    for (const { executing, buffer } of this.table)
+      if (executing && buffer !== null) bytes += buffer.capacity;
+    return bytes;
   }
 
   /** An R2T is out that the host has not answered in full. */

@@ -1,8 +1,9 @@
 /**
- * Which commands of a connection may hold data buffers now: in order, within what the connection and the process may hold.
+ * Which commands of a connection may hold data buffers now: in the order of their ANA group, within what the connection and the
+ * process may hold; a little of each group always, so that groups whose backend stands still do not stop the others.
  * Reads and solicited writes wait here for a buffer. In-capsule data cannot wait, so the connection is not read from instead.
  */
-import type { BufferPool, DataBuffer } from '../../base/buffer-pool.ts';
+import type { BufferAccount, BufferPool, DataBuffer } from '../../base/buffer-pool.ts';
 import { turnAwayWaiting } from '../../target/dispatch.ts';
 import type { Queue } from '../../target/queue.ts';
 import type { Request } from '../../target/request.ts';
@@ -46,8 +47,11 @@ export class Admission {
   private readonly pool: BufferPool;
   /** Commands that wait for a data buffer, in order. */
   private readonly waiting: Request[] = [];
-  /** At the head of that line, being asked: nobody in the line takes a buffer out of turn. */
+  /** At the head of the pool's line, being asked: nobody in the line takes a buffer out of turn. */
   private itsTurn = false;
+  /** The same for the reserves of groups. */
+  private readonly reserveLines = new Set<BufferAccount>();
+  private reserveTurn: BufferAccount | null = null;
   private starvedInLine = false;
   /** Ends the watch over ANA changes, which goes on while commands wait or are not read. */
   private unwatchAna: (() => void) | null = null;
@@ -61,21 +65,36 @@ export class Admission {
 
   /** Starts the command with a buffer of its own, now or as soon as it may have one. */
   admit(request: Request): void {
-    if (this.waiting.length === 0 && this.mayBorrow(request)) this.start(request);
+    const account = this.accountOf(request);
+    const others = this.waiting.length > 0;
+    if ((!others || !this.isAwaited(account)) && this.mayBorrow(request, account, others))
+      this.start(request);
     else {
       this.waiting.push(request);
       this.watchAna();
     }
   }
 
-  /** Starts what may have a buffer by now. */
+  /** Starts what may have a buffer by now. Who is behind somebody of his group waits; of another one, he may have the reserve. */
   startWaiting(): void {
-    while (this.waiting.length > 0 && this.mayBorrow(this.waiting[0])) this.start(this.waiting.shift()!);
+    const { waiting } = this;
+    const refused: (BufferAccount | null)[] = [];
+    for (let at = 0; at < waiting.length; ) {
+      const request = waiting[at];
+      const account = this.accountOf(request);
+      if (!refused.includes(account) && this.mayBorrow(request, account, at > 0)) {
+        waiting.splice(at, 1);
+        this.start(request);
+      } else {
+        if (!refused.includes(account)) refused.push(account);
+        at += 1;
+      }
+    }
   }
 
   /** A buffer at once, also past the limit, for data that is on its way: see {@link afterReading}. */
   borrow(request: Request): void {
-    request.buffer = this.pool.borrow(request.dataLength);
+    request.buffer = this.pool.borrow(request.dataLength, this.accountOf(request));
     this.heldBytes += request.buffer.capacity;
   }
 
@@ -111,15 +130,40 @@ export class Admission {
     if (request.solicited) this.feed(); // its data must come in
   }
 
-  private mayBorrow(request: Request): boolean {
-    const pool = this.pool;
-    const held = this.heldBytes + request.dataLength;
-    if (this.queue.qid <= 0 && held <= ADMIN_DATA_BYTES) return true;
+  private accountOf({ namespace }: Request): BufferAccount | null {
+    return namespace === null ? null : this.queue.port.ana.groups[namespace.anaGroupId].buffers;
+  }
+
+  private isAwaited(account: BufferAccount | null): boolean {
+    return this.waiting.some((request) => this.accountOf(request) === account);
+  }
+
+  private mayBorrow(request: Request, account: BufferAccount | null, onlyReserve: boolean): boolean {
+    const { dataLength } = request;
+    if (this.queue.qid <= 0 && this.heldBytes + dataLength <= ADMIN_DATA_BYTES) return true;
+    if (account !== null && this.mayUseReserve(account, dataLength)) return true;
+    if (!onlyReserve && this.mayUsePool(dataLength)) return true;
+    if (account !== null && !this.reserveLines.has(account)) {
+      this.reserveLines.add(account);
+      account.line.add(() => this.retryFromReserve(account));
+    }
+    return false;
+  }
+
+  private mayUseReserve(account: BufferAccount, length: number): boolean {
+    if (!this.pool.hasReserve(account, length)) return false;
+    // Who has nothing to give back is not waited for.
+    return account.line.isEmpty || account.borrowed === 0 || this.reserveTurn === account;
+  }
+
+  private mayUsePool(length: number): boolean {
+    const { pool } = this;
+    const held = this.heldBytes + length;
     if (held > CONNECTION_DATA_LEAST && this.heldBytes > 0) {
       const free = pool.limitBytes - pool.borrowedBytes;
       if (held > Math.min(CONNECTION_DATA_MOST, free / FREE_SHARE)) return false;
     }
-    if (!pool.isFull(request.dataLength) && (!pool.contended || this.itsTurn)) return true;
+    if (!pool.isFull(length) && (!pool.contended || this.itsTurn)) return true;
     if (!this.waitsForPool) {
       this.waitsForPool = true;
       pool.whenReturned(() => this.retryFromPool());
@@ -139,14 +183,25 @@ export class Admission {
     return true;
   }
 
+  /** The same for the reserve of a group. True: nothing waits for it here. */
+  private retryFromReserve(account: BufferAccount): boolean {
+    this.reserveTurn = account;
+    this.startWaiting();
+    this.reserveTurn = null;
+    if (this.isAwaited(account)) return false;
+    this.reserveLines.delete(account);
+    return true;
+  }
+
   /**
-   * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and it holds some
-   * of it, or while the pool is far over its limit: commands of lost connections may stay at a backend that stands still.
+   * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and he holds some
+   * of it, or while the pool is far over its limit. What the backend has is not the sender's fault, and his other commands
+   * may be for another backend.
    */
   private mustStarve(): boolean {
     if (!this.pool.isFull(1)) return false;
     if (this.pool.borrowedBytes > OVERDRAFT * this.pool.limitBytes) return true;
-    return this.heldBytes > 0 && !this.queue.stuckInClosedGroup();
+    return this.heldBytes > this.queue.bytesAtBackend();
   }
 
   private starve(): void {
@@ -174,6 +229,8 @@ export class Admission {
   private watchAna(): void {
     this.unwatchAna ??= this.queue.port.ana.subscribe(() => {
       turnAwayWaiting(this.waiting);
+      // namespaces may have moved to groups that have a reserve
+      this.startWaiting();
       if (this.starved && !this.mustStarve()) this.feed();
       if (this.waiting.length === 0 && !this.starved) this.endWatch();
     });
