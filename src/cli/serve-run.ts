@@ -42,6 +42,7 @@ export async function runGateway(
 ): Promise<number> {
   const stopSignal = nextStopSignal();
   const running = new Running();
+  let stopping = false;
   let log: RootLog | null = null;
   // Timers keep no process alive (base/clock.ts), and a gateway may wait for its place before it listens anywhere.
   const alive = setInterval(() => {}, ALIVE_MS);
@@ -54,12 +55,14 @@ export async function runGateway(
       ...(request.logFormat && { pretty: request.logFormat === 'pretty' }),
     });
     for (const warning of file.warnings) log.warn({}, warning);
-    const facts = await start(
-      { ...settings, stateDir: resolve(settings.stateDir) },
-      request.version,
-      log,
-      running,
-    );
+    const placed = { ...settings, stateDir: resolve(settings.stateDir) };
+    const onStopSignal = (stop: () => void): void => {
+      void stopSignal.then(() => {
+        stopping = true;
+        stop();
+      });
+    };
+    const facts = await start(placed, request.version, log, running, onStopSignal);
     say(`${banner(facts)}\n`);
     const signal = await stopSignal;
     log.info({ signal }, 'stopping');
@@ -68,6 +71,7 @@ export async function runGateway(
     return 0;
   } catch (error) {
     if (log !== null) await withinLimit(running.stop(), log);
+    if (stopping) return 0;
     complain(`anagate: ${(error as Error).message}`);
     if (!(error instanceof AnagateError)) log?.error({ err: error }, 'the gateway cannot start');
     return error instanceof AnagateError ? error.errno : 1;
@@ -95,6 +99,7 @@ async function start(
   version: string,
   log: RootLog,
   running: Running,
+  onStopSignal: (stop: () => void) => void,
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
   const { store, monitor, place, alone, reservedPaths, shared } = await openState(settings, log, (stop) =>
@@ -149,6 +154,8 @@ async function start(
     random,
   });
   running.add(() => gateway.stop());
+  // The start may wait for a place in the group, and hosts can be handed over before the rest of the stop begins.
+  onStopSignal(() => void monitor.leave());
   await gateway.start();
   hintAtThreads(gateway, log);
   const discoveryPort = await gateway.openDiscovery(settings.discoveryAddress, settings.discoveryPort);

@@ -20,7 +20,7 @@ import { type Standing, standingOf } from './standing.ts';
 import type { MonitorTimes } from './times.ts';
 
 /** {@link Member.leave} takes no longer: whoever stops this process waits for it. */
-const LEAVE_MS = 7000;
+const LEAVE_MS = 5000;
 /** The last beacon is waited for so long. */
 const GOODBYE_MS = 1000;
 /** Who waits for its place says why, this often. */
@@ -65,7 +65,7 @@ export class Member {
   #map: GroupMap = EMPTY_MAP;
   #registered = false;
   #everRegistered = false;
-  #leaving = false;
+  #leave: Promise<void> | null = null;
   #goodbye = false;
   #stopped = false;
   #place: GatewayPlace | null = null;
@@ -120,7 +120,7 @@ export class Member {
   }
 
   get leaving(): boolean {
-    return this.#leaving;
+    return this.#leave !== null;
   }
 
   /** null: not known yet. */
@@ -176,9 +176,8 @@ export class Member {
 
   /** See {@link MonitorClient.leave}. */
   leave(): Promise<void> {
-    this.#leaving = true;
-    this.#writer.send();
-    return new Promise((resolve) => {
+    if (this.#leave !== null) return this.#leave;
+    this.#leave = new Promise((resolve) => {
       const limit = this.#options.timers.after(LEAVE_MS, () => {
         this.#options.log.warn({}, 'not every ANA group was handed over in time; stopping all the same');
         resolve();
@@ -187,8 +186,11 @@ export class Member {
         limit.cancel();
         resolve();
       };
-      this.#checkLeft();
     });
+    this.#giveUpPlace();
+    this.#writer.send();
+    this.#checkLeft();
+    return this.#leave;
   }
 
   /** The last beacon. Resolves when it is written, or cannot be in time. */
@@ -207,8 +209,15 @@ export class Member {
     this.#looks.stop();
     this.#rejoin.stop();
     this.#run?.abandon();
-    this.#placed?.reject(new AnagateError('SHUTTING_DOWN', 'stopped before the group had a place for it'));
+    this.#giveUpPlace();
     this.#left?.();
+  }
+
+  #giveUpPlace(): void {
+    this.#placed?.reject(
+      new AnagateError('SHUTTING_DOWN', 'this gateway was stopped before the group had a place for it'),
+    );
+    this.#placed = null;
   }
 
   #begin(): void {
@@ -352,7 +361,7 @@ export class Member {
       gateway,
       incarnation: run.id,
       sequence,
-      leaving: this.#leaving,
+      leaving: this.leaving,
       goodbye: this.#goodbye,
       location,
       peerAddress: address,

@@ -33,7 +33,7 @@ export interface MonitorClient {
 
   /**
    * Hands every group over, without waiting for hosts that have no other path. Resolves when nothing is held here any more,
-   * or when that took too long; never rejects.
+   * or when that took too long; never rejects. A start that waits for a place is given up: it rejects with SHUTTING_DOWN.
    */
   leave(): Promise<void>;
 

@@ -350,6 +350,15 @@ describe('a clean end', () => {
     ]);
   });
 
+  it('comes for one that still waits for its place', async () => {
+    const group = new FakeGroup();
+    group.ceph.pause();
+    const gateway = group.add('gw-a');
+    await group.run(100);
+    await gateway.monitor.leave();
+    await expect(gateway.placed).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  });
+
   it('of the last gateway leaves nothing to be fenced', async () => {
     const group = new FakeGroup();
     const [only] = await group.settled('gw-a');
