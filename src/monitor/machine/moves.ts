@@ -126,7 +126,7 @@ function level(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEntry
   return { why: `${owner} has more groups`, candidates, force: false };
 }
 
-/** Has a listener for all that the owner has one for, and hosts if the owner has. */
+/** Covers the group, or the owner does not either. */
 function isAsGood(draft: Draft, group: AnaGroupEntry, target: string): boolean {
   return covers(target, group.id, draft.seen) || !covers(group.owner!.gateway, group.id, draft.seen);
 }

@@ -125,7 +125,8 @@ function dropHolders(
   if (holders.length === group.holders.length) return;
   const fencedEpoch = mark === 'fenced' ? draft.epoch : group.fencedEpoch;
   draft.putGroup({ ...group, holders, fencedEpoch });
-  draft.mark(group.id, mark);
+  const isLast = holders.every(({ incarnation }) => incarnation === group.owner?.incarnation);
+  if (mark === 'released' || isLast) draft.mark(group.id, mark);
 }
 
 /** The owner has released the group to the next one. */
