@@ -47,7 +47,7 @@ export async function openSharedMonitor(
     timers,
     log,
   });
-  const peers = new GrpcPeerStreams({ clock, timers, log });
+  const peers = new GrpcPeerStreams({ group: coordination.groupId, clock, timers, log });
   const peer = { address: peerAddress(settings), port: grpcPort };
   const monitor = new SharedMonitor({
     gateway: name,

@@ -17,6 +17,8 @@ const MAX_CALLS = 2 * LIMITS.maxSlots;
 const HELLO_MS = 5000;
 
 export interface FollowerCallsOptions {
+  /** Tells this group of gateways from all others, in this cluster and elsewhere. */
+  readonly group: string;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
@@ -127,8 +129,8 @@ class FollowerCall {
     if (this.#ended) return;
     this.#heardMs = this.#options.clock.nowMs();
     if (this.follower === null) {
-      if (!hello?.gateway || !hello.incarnation) {
-        this.#sendAway('no hello');
+      if (!hello?.gateway || !hello.incarnation || hello.group !== this.#options.group) {
+        this.#sendAway('no hello of this group');
         return;
       }
       this.#helloTimer.cancel();

@@ -2,7 +2,6 @@
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import type { Clock, Timers } from '../base/clock.ts';
 import type { Beacon } from '../monitor/beacon.ts';
-import type { Holder } from '../monitor/group-map.ts';
 import { encodeBeacon } from '../monitor/map-codec.ts';
 import type { LeaderStream, LeaderStreamEvents } from '../monitor/peer-stream.ts';
 import { LatestSender } from './latest-sender.ts';
@@ -11,6 +10,7 @@ import {
   type FromFollower,
   type FromLeader,
   followMethod,
+  type Hello,
   MAX_MESSAGE_BYTES,
 } from './peer-proto.ts';
 
@@ -37,7 +37,7 @@ export class LeaderCall implements LeaderStream {
   #closed = false;
   readonly #ended: Promise<void>;
 
-  constructor(target: string, self: Holder, events: LeaderStreamEvents, clock: Clock, timers: Timers) {
+  constructor(target: string, hello: Hello, events: LeaderStreamEvents, clock: Clock, timers: Timers) {
     this.#events = events;
     this.#clock = clock;
     this.#timers = timers;
@@ -58,7 +58,7 @@ export class LeaderCall implements LeaderStream {
       if (epoch > 0 && !this.#closed) events.onEpoch(epoch);
     });
     this.#sender = new LatestSender((message, sent) => call.write(message, sent));
-    call.write({ hello: { gateway: self.gateway, incarnation: self.incarnation } });
+    call.write({ hello });
   }
 
   send(beacon: Beacon): void {

@@ -8,9 +8,15 @@ const PROTO_FILE = fileURLToPath(new URL('../../proto/monitor.proto', import.met
 
 /** One of these. */
 export interface FromFollower {
-  hello?: { gateway: string; incarnation: string };
+  hello?: Hello;
   beacon?: string;
   farewell?: boolean;
+}
+
+export interface Hello {
+  group: string;
+  gateway: string;
+  incarnation: string;
 }
 
 export interface FromLeader {

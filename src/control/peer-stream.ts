@@ -27,8 +27,9 @@ export class GrpcPeerStreams implements PeerStreams {
 
   follow(address: string, port: number, self: Holder, events: LeaderStreamEvents): LeaderStream {
     const host = address.includes(':') ? `[${address}]` : address;
-    const { clock, timers } = this.#options;
-    return new LeaderCall(`${host}:${port}`, self, events, clock, timers);
+    const { group, clock, timers } = this.#options;
+    const { gateway, incarnation } = self;
+    return new LeaderCall(`${host}:${port}`, { group, gateway, incarnation }, events, clock, timers);
   }
 
   serve(events: FollowerEvents | null): void {

@@ -28,8 +28,10 @@ export class Happenings {
   }
 }
 
-export function newStreams(): GrpcPeerStreams {
-  return new GrpcPeerStreams({ clock: systemClock, timers: systemTimers, log: nullLog });
+const GROUP = 'fsid/pool/group';
+
+export function newStreams(group = GROUP): GrpcPeerStreams {
+  return new GrpcPeerStreams({ group, clock: systemClock, timers: systemTimers, log: nullLog });
 }
 
 export function followerEvents({ add }: { add(line: string): void }): FollowerEvents {
@@ -83,10 +85,10 @@ export class Follower {
   readonly self: Holder;
   #sequence = 0;
 
-  constructor(port: number, incarnation: string) {
+  constructor(port: number, incarnation: string, group?: string) {
     this.self = { gateway: incarnation.slice(0, -2), incarnation };
     const events = leaderEvents({ add: (line) => this.happenings.add(line) });
-    this.stream = newStreams().follow('127.0.0.1', port, this.self, events);
+    this.stream = newStreams(group).follow('127.0.0.1', port, this.self, events);
   }
 
   /** Sends the next beacon. */

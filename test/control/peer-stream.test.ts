@@ -106,7 +106,7 @@ describe('A stranger on the management port', () => {
   }
 
   const hello = (incarnation: string) =>
-    followMethod.requestSerialize({ hello: { gateway: 'gw-a', incarnation } });
+    followMethod.requestSerialize({ hello: { group: 'fsid/pool/group', gateway: 'gw-a', incarnation } });
   const text = (beacon: string) => followMethod.requestSerialize({ beacon });
 
   it('is sent away, and nobody hears of it', async () => {
@@ -140,6 +140,13 @@ describe('A stranger on the management port', () => {
     await leader.happenings.have('beacon gw-a-1 3');
     expect(leader.happenings.lines).not.toContain('beacon gw-a-2 2');
     await follower.stream.close();
+  });
+
+  it('of another group is sent away: it followed a wrong address', async () => {
+    const follower = new Follower(leader.port, 'gw-a-1', 'fsid/pool/other');
+    follower.beacon();
+    await follower.happenings.have('end clean');
+    expect(leader.happenings.lines).toEqual([]);
   });
 
   it('in great number leaves room for nobody else, and goes on doing no harm', async () => {

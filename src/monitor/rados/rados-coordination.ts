@@ -73,6 +73,12 @@ export class RadosCoordination implements Coordination {
     return this.#client.address;
   }
 
+  /** Tells this group from all others, in this cluster and elsewhere. */
+  get groupId(): string {
+    const { cluster, pool } = this.#client.pool;
+    return `${cluster.fsid}/${pool}/${this.#options.group}`;
+  }
+
   /** Where leases of this group are renewed, see lease-renewal.ts. The same for the life of the group. */
   get leasePlace(): LeasePlace {
     const { pool, beacons } = this.#client;
