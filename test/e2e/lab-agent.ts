@@ -83,7 +83,7 @@ async function answer(request: AgentRequest): Promise<unknown> {
     case 'begin':
       return running().begin();
     case 'recovery':
-      return running().recovery(request.faultMs, request.notAt, request.limitMs);
+      return running().recovery(request.fault);
     case 'stop':
       return running().stop();
   }

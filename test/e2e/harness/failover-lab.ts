@@ -1,6 +1,6 @@
 /**
  * A group of gateways on a real Ceph, each in a network namespace of its own, and a real Linux host with a path to each of
- * them: `lab.node(1).stop('SIGKILL')`, and see what the host's writer says of it.
+ * them: `(await lab.owner(1)).stop('SIGKILL')`, and see what the host's writer says of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll } from 'vitest';
@@ -35,6 +35,8 @@ const IO_PORT = 4420;
 const IMAGE_BYTES = 16 * 1024 * 1024;
 const AGENT_KATO_MS = 2000;
 const POLL_MS = 100;
+/** A planned hand-over takes about that long. */
+const HAND_OVER_POLL_MS = 5;
 
 export class FailoverLab {
   readonly lab = new Lab();
@@ -85,7 +87,7 @@ export class FailoverLab {
     return this.lab.close();
   }
 
-  /** The gateway at a place; 1 is the home of ANA group 1. */
+  /** The gateway at a place. Which ANA group is whose home is the order in which they joined. */
   node(place: number): GatewayNode {
     const node = this.#nodes.get(place);
     if (node === undefined) throw new Error(`there is no gateway at place ${place}`);
@@ -199,6 +201,31 @@ export class FailoverLab {
     return this.named(leader ?? '');
   }
 
+  /** Waits until a group is being taken from a gateway, or has been: its ANA log says so no later than the host hears of it. */
+  async untilTakenFrom(node: GatewayNode, group: number, seconds = 30): Promise<void> {
+    await this.#until(
+      `ANA group ${group} goes from ${node.name}`,
+      seconds,
+      async () => {
+        const path = (await this.agent.paths()).find(({ address }) => address === node.address);
+        return path?.live && path.groups[group] === 'optimized' ? path : null;
+      },
+      HAND_OVER_POLL_MS,
+    );
+  }
+
+  /** Waits until the group's owner in the map, the one gateway whose ANA log says so, is not `node`. */
+  async untilMoved(node: GatewayNode, group: number, seconds = 30): Promise<void> {
+    await this.#until(`ANA group ${group} has another owner than ${node.name}`, seconds, async () => {
+      const owner = await this.owner(group);
+      const optimized = (await this.agent.paths()).filter(
+        (path) => path.live && path.groups[group] === 'optimized',
+      );
+      const right = optimized.length === 1 && optimized[0].address === owner.address;
+      return right && owner !== node ? null : { owner: owner.name, optimized };
+    });
+  }
+
   /**
    * Waits until all is as it should be: each gateway that runs owns its home group, every group has exactly one owner in the
    * map, in the ANA logs of all gateways, and in the eyes of the host, and nothing is waited for.
@@ -264,14 +291,19 @@ export class FailoverLab {
   }
 
   /** Asks until `check` answers null, which is all well; rejects with its last answer, or complaint. */
-  async #until(what: string, seconds: number, check: () => Promise<unknown>): Promise<void> {
+  async #until(
+    what: string,
+    seconds: number,
+    check: () => Promise<unknown>,
+    pollMs = POLL_MS,
+  ): Promise<void> {
     const end = performance.now() + seconds * 1000;
     for (;;) {
       const answer = await check().catch((cause: unknown) => String(cause));
       if (answer === null) return;
       if (performance.now() > end)
         throw new Error(`not within ${Math.round(seconds)} s: ${what}\n${JSON.stringify(answer, null, 1)}`);
-      await sleep(POLL_MS);
+      await sleep(pollMs);
     }
   }
 

@@ -1,5 +1,6 @@
 /** One path of a multipath host on our own initiator: a controller that is connected again and again, and its ANA log. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Feature } from '../../initiator/command.ts';
 import { HostController, type HostOptions } from '../../initiator/controller.ts';
 import { AnaState } from '../../initiator/log-page.ts';
 
@@ -22,6 +23,8 @@ const CONNECT_LIMIT_MS = 3000;
 /** Asynchronous event of type notice: the ANA log changed. */
 const NOTICE = 2;
 const ANA_CHANGE = 3;
+/** Asynchronous event configuration: notices of changed ANA logs. */
+const ANA_NOTICES = 1 << 11;
 
 export class HostPath {
   readonly address: string;
@@ -114,6 +117,7 @@ export class HostPath {
   async #serve(controller: HostController): Promise<void> {
     const over = Promise.race([controller.admin, ...controller.io].map((queue) => queue.connection.ended));
     controller.stopKeepAlive(); // ours looks at the answers
+    await controller.setFeature(Feature.asyncEvent, ANA_NOTICES);
     this.controller = controller;
     this.groups.clear();
     void this.#events(controller);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { RpcAnswer, RpcName, RpcRequest } from '../../../src/control/gateway-proto.ts';
 import type { Sent } from '../../../src/control/gateway-types.ts';
 import { type Place, PROJECT } from './place.ts';
-import type { LoadOptions, LoadReport, Recovery } from './verifying-load.ts';
+import type { Fault, LoadOptions, LoadReport, Recovery } from './verifying-load.ts';
 
 export type AgentRequest =
   | { do: 'connect' | 'disconnect'; address: string }
@@ -14,7 +14,7 @@ export type AgentRequest =
   | { do: 'call'; server: string; rpc: RpcName; request: object }
   | { do: 'start'; options: LoadOptions }
   | { do: 'begin' }
-  | { do: 'recovery'; faultMs: number; notAt: readonly string[]; limitMs: number }
+  | { do: 'recovery'; fault: Fault }
   | { do: 'stop' };
 
 export interface PathReport {
@@ -78,8 +78,8 @@ export class LabAgent {
     return this.#ask({ do: 'begin' });
   }
 
-  recovery(faultMs: number, notAt: readonly string[], limitMs: number): Promise<Recovery> {
-    return this.#ask({ do: 'recovery', faultMs, notAt, limitMs });
+  recovery(fault: Fault): Promise<Recovery> {
+    return this.#ask({ do: 'recovery', fault });
   }
 
   stop(): Promise<LoadReport> {

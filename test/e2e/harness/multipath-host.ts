@@ -37,6 +37,7 @@ export class MultipathHost {
   }
 
   add(address: string): void {
+    if (this.paths.some((path) => path.address === address)) return;
     this.paths.push(new HostPath({ ...this.#options, address }, () => this.#wake()));
   }
 

@@ -33,11 +33,23 @@ export interface LoadReport {
   longestGapMs: number;
 }
 
-/** What came of a fault. Times since the fault, ms; null: did not come. */
+/** What to look for after a fault. */
+export interface Fault {
+  /** As {@link monotonicMs} gives it. */
+  atMs: number;
+  /** Namespaces that it hit. */
+  nsids: readonly number[];
+  /** Gateways (addresses) whose answers do not count: it happened there. */
+  notAt: readonly string[];
+  /** Looked for at most so long. */
+  limitMs: number;
+}
+
+/** What came of it: times since the fault, ms; null: did not come. */
 export interface Recovery {
   /** First I/O acknowledged elsewhere. */
   firstMs: number | null;
-  /** By when every namespace of the load had one acknowledged elsewhere. */
+  /** By when every namespace had one acknowledged elsewhere. */
   allMs: number | null;
   /** Longest that an I/O under way at the fault took from then on. */
   stuckMs: number | null;
@@ -60,7 +72,7 @@ export class VerifyingLoad {
   readonly #acks: Ack[] = [];
   readonly #open = new Set<Promise<void>>();
   /** When each I/O under way was issued. */
-  readonly #issued = new Set<{ atMs: number }>();
+  readonly #issued = new Set<{ nsid: number; atMs: number }>();
   #running: Promise<void> | null = null;
   #stopping = false;
   #acknowledged = 0;
@@ -92,22 +104,21 @@ export class VerifyingLoad {
     this.#acks.length = 0;
   }
 
-  /** Resolves when every namespace has been served elsewhere and nothing is stuck any more, or after `limitMs`. */
-  async recovery(faultMs: number, notAt: readonly string[], limitMs: number): Promise<Recovery> {
-    const { nsids } = this.#options;
+  /** Resolves when every namespace has been served elsewhere and nothing is stuck any more, or when the time is over. */
+  async recovery({ atMs, nsids, notAt, limitMs }: Fault): Promise<Recovery> {
     for (;;) {
-      const elsewhere = this.#acks.filter(({ atMs, address }) => atMs > faultMs && !notAt.includes(address));
+      const after = this.#acks.filter((ack) => ack.atMs > atMs && nsids.includes(ack.nsid));
       const first = new Map<number, number>();
-      for (const { nsid, atMs } of elsewhere) if (!first.has(nsid)) first.set(nsid, atMs);
-      const stuck = [...this.#issued].some(({ atMs }) => atMs <= faultMs);
-      const over = monotonicMs() > faultMs + limitMs;
-      if ((first.size === nsids.length && !stuck) || over) {
-        const times = [...first.values()].map((atMs) => atMs - faultMs);
-        const hung = this.#acks.filter((ack) => ack.issuedMs <= faultMs && ack.atMs > faultMs);
+      for (const ack of after)
+        if (!notAt.includes(ack.address) && !first.has(ack.nsid)) first.set(ack.nsid, ack.atMs - atMs);
+      const stuck = [...this.#issued].some((io) => io.atMs <= atMs && nsids.includes(io.nsid));
+      if ((first.size === nsids.length && !stuck) || monotonicMs() > atMs + limitMs) {
+        const times = [...first.values()];
+        const hung = after.filter(({ issuedMs }) => issuedMs <= atMs);
         return {
           firstMs: times.length > 0 ? Math.min(...times) : null,
           allMs: first.size === nsids.length ? Math.max(...times) : null,
-          stuckMs: stuck ? null : Math.max(0, ...hung.map(({ atMs }) => atMs - faultMs)),
+          stuckMs: stuck ? null : Math.max(0, ...hung.map((ack) => ack.atMs - atMs)),
         };
       }
       await sleep(TICK_MS);
@@ -171,7 +182,7 @@ export class VerifyingLoad {
 
   /** Null: an error, noted. */
   async #timed(nsid: number, block: number, data?: Buffer): Promise<Buffer | null> {
-    const issued = { atMs: monotonicMs() };
+    const issued = { nsid, atMs: monotonicMs() };
     this.#issued.add(issued);
     const place = { nsid, offset: block * BLOCK_BYTES, length: BLOCK_BYTES };
     try {
