@@ -379,6 +379,33 @@ describe('a clean end', () => {
 });
 
 describe('what gateways are told of themselves', () => {
+  it('is that no slot is free, until one is', async () => {
+    const group = new FakeGroup();
+    const entry = {
+      location: '',
+      enabled: true,
+      drain: 'no',
+      availability: 'UNAVAILABLE',
+      incarnation: null,
+    } as const;
+    const gateways = Array.from({ length: 32 }, (_, slot) => ({
+      ...{ ...entry, name: `gw-${slot}`, slot, peerAddress: '', peerPort: 0, sinceMs: 0 },
+    }));
+    group.ceph.map = { ...group.ceph.map, epoch: 1, gateways };
+    group.add('gw-0');
+    await group.until('gw-0 serves its group', () => group.serverOf(1) === 'gw-0');
+    const late = group.add('gw-x');
+    await group.run(2000);
+    expect(late.messages.at(-1)).toContain('all 32 slots of the group are taken');
+    void group.gateways[0].monitor.admin.request({ kind: 'delete', gateway: 'gw-7' });
+    await group.until(
+      'gw-x has the slot of gw-7',
+      () => late.messages.at(-1)!.includes('is served here'),
+      8000,
+    );
+    expect((await late.placed).slot).toBe(7);
+  });
+
   it('is that another process has their name', async () => {
     const group = new FakeGroup();
     const [, second] = await group.settled('gw-a', 'gw-b');
