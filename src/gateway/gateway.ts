@@ -254,6 +254,7 @@ export class Gateway implements GatewayApi {
     this.#listeners.stopAccepting();
     await this.#drain();
     await this.#listeners.closeAll('gateway stopping');
+    this.#ownership.withdrawAll();
     await this.#devices.closeAll();
     lease?.clock.stop();
     await monitor.stop();

@@ -77,6 +77,11 @@ export class Ownership implements GroupServer {
     return this.#duties.get(group)?.activity === 'serving';
   }
 
+  /** At the end: images whose client is fenced, or does not answer, are not waited for. */
+  withdrawAll(): void {
+    for (const { id, activity } of this.#duties.values()) if (activity !== 'standby') this.withdraw(id);
+  }
+
   conditionChanged(): void {
     for (const listener of this.#conditionListeners) listener();
   }
@@ -162,7 +167,7 @@ export class Ownership implements GroupServer {
   }
 
   async renewClients(): Promise<void> {
-    for (const { id, activity } of this.#duties.values()) if (activity !== 'standby') this.withdraw(id);
+    this.withdrawAll();
     await this.#options.backends.replaceClients();
   }
 
