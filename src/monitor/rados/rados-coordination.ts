@@ -16,7 +16,7 @@ import { readAll } from './beacon-readings.ts';
 import { ControlClient } from './control-client.ts';
 import { enough, isFence, majorityOf } from './enough.ts';
 import type { LeasePlace } from './lease-renewal.ts';
-import { within } from './time-limit.ts';
+import { timedOut, within } from './time-limit.ts';
 
 /** Limit of a call, unless set otherwise. */
 const CALL_MS = 1500;
@@ -177,7 +177,10 @@ export class RadosCoordination implements Coordination {
     try {
       return await within(work(client), limitMs, this.#options.timers, operation);
     } catch (error) {
-      if (isFence(error) && client === this.#client) this.#fenced = true;
+      if (!isFence(error)) throw error;
+      // A call that was under way when a new client took over says nothing of that one.
+      if (client !== this.#client) throw timedOut(operation);
+      this.#fenced = true;
       throw error;
     }
   }
