@@ -202,7 +202,11 @@ export class Gateway implements GatewayApi {
     this.#requireSomeListener();
     target.accepting = true;
     this.#endSubscriptions.push(
-      monitor.onChange(() => this.#showGroups()),
+      monitor.onChange(() => {
+        this.#showGroups();
+        // An image may have grown while nobody served its group.
+        this.#resized();
+      }),
       store.watch((version) => this.#storeChanged(version)),
     );
     this.#state = 'serving';

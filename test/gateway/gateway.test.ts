@@ -172,6 +172,36 @@ describe('requests', () => {
     );
   });
 
+  it('grow with an image that grew while another gateway served its group', async () => {
+    class Monitor extends LocalMonitor {
+      server: GroupServer | null = null;
+      changed = (): void => {};
+      override homeGroups(): readonly number[] {
+        return [1, 2];
+      }
+      override attach(server: GroupServer): void {
+        this.server = server;
+        void server.takeOver(1, false);
+      }
+      override onChange(listener: () => void): () => void {
+        this.changed = listener;
+        return () => {};
+      }
+    }
+    const monitor = new Monitor();
+    const device = new MemoryDevice({ sizeBytes: MIB });
+    const { gateway } = makeRig({ monitor, openBackend: async () => device });
+    await gateway.start();
+    await gateway.addSubsystem({ nqn: NQN });
+    const image = { type: 'rbd' as const, pool: 'p', image: 'i' };
+    await gateway.addNamespace({ nqn: NQN, backend: image, anaGroupId: 2 });
+    await device.resize(2 * MIB);
+    await monitor.server?.takeOver(2, false);
+    expect(gateway.listNamespaces()).toMatchObject([{ sizeBytes: MIB }]);
+    monitor.changed();
+    await vi.waitFor(() => expect(gateway.listNamespaces()).toMatchObject([{ sizeBytes: 2 * MIB }]));
+  });
+
   it('let hosts in and put them out', async () => {
     const { gateway } = makeRig();
     const port = await serveOne({ gateway });
