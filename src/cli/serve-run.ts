@@ -25,7 +25,7 @@ import { openState } from './serve-state.ts';
 import { ServeTransport } from './serve-transport.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
-const STOP_LIMIT_MS = 10_000;
+const STOP_LIMIT_MS = 15_000;
 /** Any time will do, see {@link runGateway}. */
 const ALIVE_MS = 60_000;
 
