@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { FAULTS } from '../test/sim/faults.ts';
-import { runSeed } from '../test/sim/run.ts';
+import { firstCaught, runSeed } from '../test/sim/run.ts';
 import { VARIANTS } from '../test/sim/variants.ts';
 
 const { values } = parseArgs({
@@ -14,6 +14,8 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     fault: { type: 'string' },
     variant: { type: 'string' },
+    variants: { type: 'boolean', default: false },
+    'black-box': { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 });
@@ -36,16 +38,34 @@ function named<T extends { readonly name: string }>(
   return found;
 }
 
+async function catchVariants(): Promise<void> {
+  for (const variant of VARIANTS) {
+    const caught = await firstCaught(variant, count, blackBox);
+    const found = caught === null ? 'NOT CAUGHT' : `seed ${caught.seed}: ${caught.violation!.message}`;
+    say(`${variant.name.padEnd(32)} ${found}`);
+    if (caught === null) process.exitCode = 1;
+  }
+}
+
 const variant = named(VARIANTS, values.variant);
 const fault = named(FAULTS, values.fault);
+const faults = fault
+  ? [fault]
+  : variant && FAULTS.filter(({ name }) => variant.faults?.includes(name) ?? true);
 const first = Number(values.seed);
 const count = Number(values.seeds);
+const blackBox = values['black-box'];
+if (values.variants) {
+  await catchVariants();
+  process.exit();
+}
 const began = process.cpuUsage();
 let [ms, steps, operations, failures, unservedMs] = [0, 0, 0, 0, 0];
 for (let seed = first; seed < first + count; seed++) {
   const result = await runSeed({
     seed,
-    ...(fault && { faults: [fault] }),
+    ...(faults && { faults }),
+    blackBox,
     ...(variant && { variant }),
     ...(values.trace && { trace: say }),
   });

@@ -6,12 +6,14 @@ export interface Fault {
   readonly name: string;
   /** If nothing else goes wrong, no ANA group is without a gateway that serves it for longer than this. Absent: it may be. */
   readonly unservedMs?: number;
+  /** Nobody is fenced because of it alone. */
+  readonly harmless?: boolean;
   /** Of two faults one is as likely as its weight says; 1 unless said. */
   readonly weight?: number;
   /** How long it lasts, if not as long as others. */
   readonly lastsMs?: readonly [least: number, most: number];
-  /** Returns what ends it; null: nothing has to. */
-  begin(world: World, random: Random): (() => void) | null;
+  /** `ms` is how long it is to last. Returns what ends it; null: it ends by itself. */
+  begin(world: World, random: Random, ms: number): (() => void) | null;
 }
 
 /** Detection by silence, then fence and lease, and a leader that may have been lost too. */
@@ -58,6 +60,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'stop',
+    harmless: true,
     unservedMs: SHORT_MS,
     begin: (world, random) => {
       const machine = random.pick(world.machines);
@@ -80,28 +83,33 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'cut from an OSD',
+    harmless: true,
     unservedMs: SILENT_MS,
     begin: (world, random) =>
       cut(world, [[random.pick(world.machines).node.name, random.pick(world.osds.osds).name]]),
   },
   {
     name: 'cut from the monitors',
+    harmless: true,
     unservedMs: NONE_MS,
     begin: (world, random) => cut(world, [[random.pick(world.machines).node.name, 'monitors']]),
   },
   {
     name: 'cut an OSD from the monitors',
+    harmless: true,
     unservedMs: NONE_MS,
     begin: (world, random) => cut(world, [[random.pick(world.osds.osds).name, 'monitors']]),
   },
   {
     name: 'cut from a host',
+    harmless: true,
     unservedMs: SHORT_MS,
     begin: (world, random) =>
       cut(world, [[random.pick(world.machines).door.party, random.pick(world.hosts).name]]),
   },
   {
     name: 'cut from the front network',
+    harmless: true,
     unservedMs: SHORT_MS,
     begin: (world, random) => cut(world, front(world, random.pick(world.machines))),
   },
@@ -112,6 +120,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'cut between gateways',
+    harmless: true,
     unservedMs: NONE_MS,
     begin: (world, random) => {
       const [one, other] = random.shuffle([...world.machines]);
@@ -119,14 +128,37 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'stop an OSD',
+    name: 'slow OSDs',
+    harmless: true,
+    weight: 3,
     begin: (world, random) => {
-      random.pick(world.osds.osds).stop(random.between(200, 6000));
+      world.osds.slowMs = random.pick([5, 20, 80]);
+      return () => {
+        world.osds.slowMs = 0;
+      };
+    },
+  },
+  {
+    name: 'lose answers',
+    harmless: true,
+    begin: (world) => {
+      world.ceph.lostAnswers = 0.02;
+      return () => {
+        world.ceph.lostAnswers = 0;
+      };
+    },
+  },
+  {
+    name: 'stop an OSD',
+    harmless: true,
+    begin: (world, random, ms) => {
+      random.pick(world.osds.osds).stop(ms);
       return null;
     },
   },
   {
     name: 'pause OSDs',
+    harmless: true,
     begin: (world) => {
       world.osds.pause(true);
       return () => world.osds.pause(false);
@@ -134,14 +166,16 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'election',
+    harmless: true,
     unservedMs: NONE_MS,
-    begin: (world, random) => {
-      world.monitors.elect(random.between(500, 8000));
+    begin: (world, _random, ms) => {
+      world.monitors.elect(ms);
       return null;
     },
   },
   {
     name: 'send again',
+    harmless: true,
     unservedMs: NONE_MS,
     begin: (world, random) => {
       const { process } = random.pick(world.machines);
@@ -164,6 +198,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'set the wall clock',
+    harmless: true,
     unservedMs: NONE_MS,
     begin: (world, random) => {
       random.pick(world.machines).process?.stepWall(random.between(-5000, 5000));

@@ -1,6 +1,8 @@
 /** Lets the world of a seed take its course: it starts, things break, they heal, and all must be well again in time. */
 import { isHome } from './check/ownership.ts';
 import type { Violation } from './engine/simulation.ts';
+import { FAULTS } from './faults.ts';
+import type { Variant } from './variants.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /** After everything has healed: every group is served, at home, and no operation of a host waits. */
@@ -43,6 +45,20 @@ export async function runSeed(options: WorldOptions): Promise<SeedResult> {
   };
 }
 
+/** The first of so many seeds with which the simulation notices that something is broken; null: none. */
+export async function firstCaught(
+  variant: Variant,
+  seeds: number,
+  blackBox = false,
+): Promise<SeedResult | null> {
+  const faults = FAULTS.filter(({ name }) => variant.faults?.includes(name) ?? true);
+  for (let seed = 1; seed <= seeds; seed++) {
+    const result = await runSeed({ seed, faults, variant, blackBox });
+    if (result.violation !== null) return result;
+  }
+  return null;
+}
+
 async function course(world: World): Promise<void> {
   const { simulation, hosts, plan } = world;
   await simulation.run(plan.healedMs);
@@ -59,8 +75,11 @@ async function course(world: World): Promise<void> {
 async function until(world: World, byMs: number, amiss: () => string | null): Promise<void> {
   const { simulation } = world;
   for (let wrong = amiss(); wrong !== null && simulation.violation === null; wrong = amiss()) {
-    if (simulation.now >= byMs) simulation.fail('L1', `not well again: ${wrong}`);
-    else await simulation.run(simulation.now + LOOK_MS);
+    if (simulation.now >= byMs) {
+      simulation.fail('L1', `not well again: ${wrong}`);
+      return;
+    }
+    await simulation.run(simulation.now + LOOK_MS);
   }
 }
 

@@ -1,14 +1,16 @@
 /** The world of one seed: a cluster, gateways on machines of their own, hosts, and whoever checks them. */
-import { EMPTY_MAP, type GroupMap } from '../../src/monitor/group-map.ts';
+import { EMPTY_MAP, type GroupMap, type Holder } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
-import { decodeLeadership, decodeMap } from '../../src/monitor/map-codec.ts';
+import { decodeBeacon, decodeLeadership, decodeMap } from '../../src/monitor/map-codec.ts';
 import { leaseRenewal, REVOKED_PREFIX } from '../../src/monitor/rados/lease-renewal.ts';
+import { BEACON_PREFIX } from '../../src/monitor/rados/map-layout.ts';
 import { RadosCoordination } from '../../src/monitor/rados/rados-coordination.ts';
 import { MONITOR_TIMES, type MonitorTimes } from '../../src/monitor/times.ts';
 import { Cluster, type ConnectOptions } from '../../src/node-rados/lib/node-rados.ts';
 import { openGroupPool } from '../../src/store/group-store.ts';
 import { type Ceph, call, type RadosClient } from './ceph/client.ts';
 import { type Pool, SimCluster } from './ceph/cluster.ts';
+import type { SimImage } from './ceph/image.ts';
 import { ImageState, OBJECT_BYTES, SECTOR_BYTES } from './ceph/image-state.ts';
 import { Monitors } from './ceph/monitors.ts';
 import { ObjectStore } from './ceph/objects.ts';
@@ -43,6 +45,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** What may go wrong; everything unless said. */
   readonly faults?: readonly Fault[];
+  /** Only hosts are asked whether all is well: no other rule is looked at. */
+  readonly blackBox?: boolean;
   readonly variant?: Variant;
   readonly trace?: (line: string) => void;
 }
@@ -77,14 +81,18 @@ export class World {
   readonly variant: Variant;
   readonly #images = new Map<string, ImageState>();
   readonly #clients: RadosClient[] = [];
+  readonly #opened: SimImage[] = [];
+  /** What was last written, by incarnation. */
+  readonly #beacons = new Map<string, Buffer>();
+  readonly #mend: () => void;
   readonly #incarnations = new Map<string, SimProcess>();
   readonly #configuration: Configuration;
 
-  constructor({ seed, faults, variant = NO_VARIANT, trace }: WorldOptions) {
+  constructor({ seed, faults, blackBox = false, variant = NO_VARIANT, trace }: WorldOptions) {
     this.random = new Random(seed);
     this.plan = drawPlan(this.random.fork(), faults);
     this.variant = variant;
-    this.simulation = new Simulation(this.random.fork(), trace ?? null);
+    this.simulation = new Simulation(this.random.fork(), trace ?? null, blackBox);
     const { simulation, random } = this;
     this.network = new Network(simulation);
     const slowest = random.pick([60, 1000, 1000]);
@@ -96,14 +104,17 @@ export class World {
       monitors: this.monitors,
       osds: this.osds,
       clients: this.#clients,
+      lostAnswers: 0,
     };
-    this.times = { ...MONITOR_TIMES, failbackDelay: 500 };
+    this.times = { ...MONITOR_TIMES, failbackDelay: 500, ...variant.times };
     this.machines = this.#makeMachines(random.pick([2, 3, 3]));
     this.checker = new OwnershipChecker(this, groupOf);
     this.service = new ServiceChecker(this);
     this.pool = this.#makePool();
     this.peers = new PeerNetwork(simulation, this.network);
-    this.disks = this.machines.map((_, i) => this.#makeDisk(i + 1));
+    // one group may be nobody's home
+    const groups = this.machines.length + random.pick([0, 0, 1]);
+    this.disks = Array.from({ length: groups }, (_, i) => this.#makeDisk(i + 1));
     this.#configuration = {
       subsystemNqn: SUBSYSTEM_NQN,
       maxGroups: 8,
@@ -116,7 +127,7 @@ export class World {
     };
     this.hosts = this.#makeHosts(random.pick([2, 2, 3]));
     Cluster.connect = (options) => this.#connect(options);
-    variant.prepare?.(this);
+    this.#mend = variant.prepare?.(this) ?? (() => {});
   }
 
   /** Everything is switched on. */
@@ -126,10 +137,7 @@ export class World {
     }
     for (const host of this.hosts) this.simulation.after(300, () => host.start());
     carryOut(this, this.plan);
-    const [only, ...others] = this.plan.faults;
-    this.service.start(
-      others.length > 0 ? Number.POSITIVE_INFINITY : (only?.fault.unservedMs ?? Number.POSITIVE_INFINITY),
-    );
+    this.service.start(this.plan.faults.map(({ fault }) => fault));
   }
 
   // ---- gateways ----
@@ -169,8 +177,10 @@ export class World {
       process,
       times: this.times,
       configuration: this.#configuration,
-      coordination: variant.wrapCoordination?.(coordination, this) ?? coordination,
-      streams: new SimPeerStreams(process, this.peers),
+      coordination: variant.wrapCoordination?.(coordination, process, this) ?? coordination,
+      streams: new SimPeerStreams(process, this.peers, (beacon) =>
+        variant.withoutStreams === true ? null : beacon,
+      ),
       renewLease: leaseRenewal(coordination.leasePlace, process),
       confFile: machine.node.name,
       newId: () => {
@@ -180,6 +190,8 @@ export class World {
       },
       peers: () => this.#peersOf(machine),
       wrapServer: (server: GroupServer) => variant.wrapServer?.(server, process, this) ?? server,
+      answersWithoutLease: variant.answersWithoutLease ?? false,
+      replaysHeld: variant.replaysHeld ?? false,
       onAnswer: (group) => this.checker.acted(process, group, 'answers a command'),
     });
   }
@@ -230,6 +242,30 @@ export class World {
     this.service.disturbed(process);
   }
 
+  /** Images that are open in librbd, of all processes. */
+  get openImages(): readonly SimImage[] {
+    return this.#opened.filter((image) => !image.closed);
+  }
+
+  /** The ANA group whose images the client opens; 0: none. */
+  groupOf(client: RadosClient): number {
+    return this.checker.registrationOf(client.address)?.group ?? 0;
+  }
+
+  /** Whether the incarnation's last beacon says that it serves the group. */
+  hasReported({ incarnation }: Holder, group: number): boolean {
+    const beacon = this.#beacons.get(incarnation);
+    const groups = beacon === undefined ? [] : (decodeBeacon(beacon.toString())?.groups ?? []);
+    return groups.some(({ id, activity }) => id === group && activity === 'serving');
+  }
+
+  /** A process puts an address on the blocklist. */
+  fence(process: SimProcess, address: string, expireMs: number): Promise<void> {
+    const [client] = this.clientsOf(process);
+    this.pool.onBlocklist(address, expireMs, client!);
+    return call(process, 0, (done) => client!.blocklist(address, expireMs, done));
+  }
+
   imagesOf(group: number): readonly ImageState[] {
     return [...this.#images.values()].filter(({ name }) => groupOf(name) === group);
   }
@@ -245,6 +281,7 @@ export class World {
 
   /** Nothing of it is referred to any more. */
   end(): void {
+    this.#mend();
     for (const { process } of this.machines) process?.kill();
   }
 
@@ -270,6 +307,7 @@ export class World {
     const cluster = new SimCluster(process, this.ceph, this.pool, {
       cache: options.rbd_cache !== 'false' || this.variant.cache === true,
       blocklistOnBreak: options.rbd_blocklist_on_break_lock !== 'false',
+      onOpen: (image) => this.#opened.push(image),
       onOperation: (image, client) => this.checker.admitted(client, groupOf(image.name)),
     });
     await call<void>(process, CONNECT_TIMEOUT_MS, (done) => cluster.client.waitForLatestMap(done));
@@ -298,6 +336,7 @@ export class World {
       this.checker.fencing(address, expireMs, by);
     objects.onOmapSet = ({ omap }, keys) => {
       for (const key of keys) {
+        if (key.startsWith(BEACON_PREFIX)) this.#beacons.set(key.slice(BEACON_PREFIX.length), omap.get(key)!);
         if (key.startsWith(REVOKED_PREFIX)) this.checker.revoking(key.slice(REVOKED_PREFIX.length));
       }
       if (!keys.includes('map') || !keys.includes('leader')) return;

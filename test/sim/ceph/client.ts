@@ -14,11 +14,11 @@ export interface Ceph {
   readonly osds: OsdCluster;
   /** All that there ever were. */
   readonly clients: RadosClient[];
+  /** Part of the answers that arrive only when they are sent again: whoever waits may have given up before. */
+  lostAnswers: number;
 }
 
 const FIRST_INSTANCE = 4000;
-/** Answers that arrive only when they are sent again: whoever waits may have given up before. */
-const LOST_ANSWERS = 0.0005;
 
 /** Answers of the cluster that are simulated. */
 const ERRNO = {
@@ -79,7 +79,7 @@ export class RadosClient {
       execute,
       outcome: null,
       answer: (epoch) => {
-        const lost = random.chance(LOST_ANSWERS) ? random.between(1500, 4000) : 0;
+        const lost = random.chance(this.ceph.lostAnswers) ? random.between(1500, 4000) : 0;
         network.send(osd.name, this.process.node.name, random.between(0.05, 0.3) + lost, () =>
           this.process.postToThread(() => this.#answered(operation, epoch, done as Outcome<unknown>)),
         );
@@ -87,7 +87,8 @@ export class RadosClient {
     };
     const send = () => {
       const epoch = this.epoch;
-      const slow = random.chance(0.01) ? random.between(5, 100) : 0;
+      const slow =
+        random.between(0, this.ceph.osds.slowMs) + (random.chance(0.01) ? random.between(5, 100) : 0);
       network.send(this.process.node.name, osd.name, random.between(0.1, 1) + slow, () => {
         // sent again it may overtake itself
         operation.epoch = Math.max(operation.epoch, epoch);

@@ -176,6 +176,7 @@ export class SimContext {
     const image = new SimImage(state, this.cluster.client, this.#librbd);
     await image.stat();
     this.#images.add(image);
+    this.#librbd.onOpen(image);
     return image;
   }
 

@@ -15,6 +15,7 @@ export interface LibrbdOptions {
   readonly cache: boolean;
   /** `rbd_blocklist_on_break_lock`. */
   readonly blocklistOnBreak: boolean;
+  onOpen(image: SimImage): void;
   /** A program gave librbd something to do on the image. */
   onOperation(image: ImageState, client: RadosClient): void;
 }
@@ -53,35 +54,30 @@ export class SimImage {
   read(offset: number, data: Uint8Array, completion: IoCompletion): void {
     if (this.#refuses(completion)) return;
     this.#options.onOperation(this.state, this.#client);
-    const answer = (value: number) => {
+    this.#later(() => this.#read(offset, data, completion));
+  }
+
+  #read(offset: number, data: Uint8Array, completion: IoCompletion): void {
+    const answer = (error: ClusterError | null, value: number) => {
       data.fill(0);
       new DataView(data.buffer, data.byteOffset, data.byteLength).setUint32(0, value, true);
+      this.#complete(completion, error, data.byteLength);
     };
     const sector = offset / SECTOR_BYTES;
     const cached = this.#dirty.findLast((one) => one.sector === sector);
-    if (cached !== undefined || (this.#ownsLock && !this.#objectMap.has(objectOf(offset)))) {
-      this.#later(() => {
-        answer(cached?.value ?? 0);
-        this.#complete(completion, null, data.byteLength);
-      });
-      return;
+    if (cached !== undefined) answer(null, cached.value);
+    else if (this.#ownsLock && !this.#objectMap.has(objectOf(offset))) answer(null, 0);
+    else {
+      const object = this.state.dataObject(objectOf(offset));
+      this.#client.operate(object, () => this.state.sectors.get(sector) ?? 0, answer);
     }
-    const object = this.state.dataObject(objectOf(offset));
-    this.#client.operate(
-      object,
-      () => this.state.sectors.get(sector) ?? 0,
-      (error, value) => {
-        if (error === null) answer(value);
-        this.#complete(completion, error, data.byteLength);
-      },
-    );
   }
 
   write(offset: number, data: Uint8Array, completion: IoCompletion): void {
     if (this.#refuses(completion)) return;
     this.#options.onOperation(this.state, this.#client);
     const value = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(0, true);
-    this.#change(offset / SECTOR_BYTES, value, completion);
+    this.#later(() => this.#change(offset / SECTOR_BYTES, value, completion));
   }
 
   writeZeroes(offset: number, _length: number, completion: IoCompletion): void {
@@ -182,7 +178,9 @@ export class SimImage {
   }
 
   #later(fn: () => void): void {
-    this.#client.ceph.simulation.after(0.05, () => this.#client.process.postToThread(fn));
+    const { simulation, osds } = this.#client.ceph;
+    const ms = 0.05 + simulation.random.between(0, osds.slowMs);
+    simulation.after(ms, () => this.#client.process.postToThread(fn));
   }
 
   #complete(completion: IoCompletion, error: ClusterError | null, result: number): void {

@@ -124,6 +124,8 @@ export class OsdCluster {
   readonly osds: readonly Osd[];
   /** `ceph osd pause`. */
   paused = false;
+  /** How much longer than usual everything takes, at most: disks are slow, threads are busy. */
+  slowMs = 0;
 
   constructor(count: number, simulation: Simulation, network: Network, monitors: Monitors) {
     this.osds = Array.from(

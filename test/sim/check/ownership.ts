@@ -29,7 +29,7 @@ interface GroupRecord {
   lastActor: SimProcess | null;
 }
 
-interface Registration extends Holder {
+export interface Registration extends Holder {
   readonly group: number;
 }
 
@@ -53,6 +53,11 @@ export class OwnershipChecker implements ImageWatcher {
 
   get map(): GroupMap | null {
     return this.#map;
+  }
+
+  /** What a committed map says, or has said, of an address. */
+  registrationOf(address: string): Registration | undefined {
+    return this.#registered.get(address);
   }
 
   // ---- the map ----
@@ -275,6 +280,7 @@ export function describeMap(map: GroupMap): string {
 export function isHome(map: GroupMap): boolean {
   return map.groups.every(({ id, owner, next, holders }) => {
     const entry = owner === null ? undefined : gatewayOf(map, owner.gateway);
-    return entry?.slot === id - 1 && next === null && holders.length === 1;
+    const hasHome = map.gateways.some(({ slot }) => slot === id - 1);
+    return (entry?.slot === id - 1 || !hasHome) && owner !== null && next === null && holders.length === 1;
   });
 }

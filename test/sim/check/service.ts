@@ -1,6 +1,7 @@
 /** Looks again and again whether each group is served, and who has had trouble when (ha-design L1, L3). */
 import type { Fence, GroupMap } from '../../../src/monitor/group-map.ts';
 import type { SimProcess } from '../engine/process.ts';
+import type { Fault } from '../faults.ts';
 import type { World } from '../world.ts';
 
 const LOOK_MS = 100;
@@ -15,6 +16,7 @@ export class ServiceChecker {
   /** When each process was last held up, cut off or otherwise disturbed. */
   readonly #disturbedMs = new Map<SimProcess, number>();
   readonly #judged = new Set<string>();
+  #harmless = false;
   #limitMs = Number.POSITIVE_INFINITY;
   /** Longest time that any group was not served. */
   longestMs = 0;
@@ -23,9 +25,11 @@ export class ServiceChecker {
     this.#world = world;
   }
 
-  /** From now on no group may be without service for longer. */
-  start(limitMs: number): void {
-    this.#limitMs = limitMs;
+  /** From now on no group may be without service for longer, and if all faults are harmless nobody be fenced. */
+  start(faults: readonly Fault[]): void {
+    const [only, ...others] = faults;
+    this.#limitMs = (others.length === 0 ? only?.unservedMs : undefined) ?? Number.POSITIVE_INFINITY;
+    this.#harmless = faults.every(({ harmless }) => harmless === true);
     this.#world.simulation.after(LOOK_MS, () => this.#look());
   }
 
@@ -39,7 +43,12 @@ export class ServiceChecker {
       const key = `${fence.incarnation} ${fence.address}`;
       if (this.#judged.has(key)) continue;
       this.#judged.add(key);
-      if (fence.reason.startsWith('silent')) this.#judge(fence);
+      if (this.#harmless)
+        this.#world.simulation.fail(
+          'L3',
+          `${fence.gateway} is fenced (${fence.reason}), and did nothing wrong`,
+        );
+      else if (fence.reason.startsWith('silent')) this.#judge(fence);
     }
   }
 

@@ -20,6 +20,9 @@ export class Violation extends Error {
   }
 }
 
+/** Rules whose breaking hurts hosts. */
+const SEEN_BY_HOSTS: ReadonlySet<string> = new Set(['lost or stale data', 'host I/O error']);
+
 export class Simulation {
   /** Milliseconds since the world began. */
   now = 0;
@@ -30,11 +33,14 @@ export class Simulation {
   /** Events that were run. */
   steps = 0;
   readonly #trace: ((line: string) => void) | null;
+  readonly #blackBox: boolean;
   readonly #heap: SimEvent[] = [];
   #order = 0;
 
-  constructor(random: Random, trace: ((line: string) => void) | null) {
+  /** `blackBox`: of all rules only those count that hosts can see. */
+  constructor(random: Random, trace: ((line: string) => void) | null, blackBox = false) {
     this.random = random;
+    this.#blackBox = blackBox;
     this.#trace = trace;
   }
 
@@ -49,6 +55,7 @@ export class Simulation {
 
   /** A rule is broken: the world ends with this event. */
   fail(rule: string, what: string): void {
+    if (this.#blackBox && !SEEN_BY_HOSTS.has(rule)) return;
     this.note(() => `VIOLATION ${rule}: ${what}`);
     this.violation ??= new Violation(rule, what);
   }

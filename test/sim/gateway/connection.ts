@@ -25,11 +25,16 @@ export interface HostEnd {
 
 export interface ConnectionOwner {
   readonly target: Target;
+  /** Two ways to be broken, see variants.ts. */
+  readonly answersWithoutLease: boolean;
+  readonly replaysHeld: boolean;
   /** Calls `fn` after this turn of the event loop. */
   later(fn: () => void): void;
   /** An answer leaves. */
   answering(request: Request): void;
 }
+
+const REPLAY_MS = 100;
 
 export class SimConnection implements QueueTransport {
   readonly queue: Queue;
@@ -67,6 +72,10 @@ export class SimConnection implements QueueTransport {
 
   /** The host closed the connection. */
   hostEnded(): void {
+    if (this.#owner.replaysHeld && this.queue.held > 0) {
+      this.#owner.target.timers.after(REPLAY_MS, () => this.hostEnded());
+      return;
+    }
     this.close('closed by host');
   }
 
@@ -82,7 +91,7 @@ export class SimConnection implements QueueTransport {
     if (this.#answers.length > 0) {
       const nowMs = this.#owner.target.clock.nowMs();
       for (const request of this.#answers.splice(0)) {
-        if (this.queue.mayAnswer(request)) this.#answer(request, nowMs);
+        if (this.#owner.answersWithoutLease || this.queue.mayAnswer(request)) this.#answer(request, nowMs);
       }
     }
     if (this.#endWhenFlushed !== null) this.close(this.#endWhenFlushed);

@@ -50,6 +50,8 @@ export interface GatewayOptions {
   readonly peers: () => Pick<GatewayCondition, 'reachable' | 'unreachable' | 'linkDown'>;
   /** Between the monitor and what serves it. */
   readonly wrapServer: (server: GroupServer) => GroupServer;
+  readonly answersWithoutLease: boolean;
+  readonly replaysHeld: boolean;
   /** A command of the group was answered with success. */
   readonly onAnswer: (group: number) => void;
 }
@@ -141,6 +143,14 @@ export class SimGateway implements ConnectionOwner, Listener {
     return this.#port === null ? null : new SimConnection(this, this.#port, host);
   }
 
+  get answersWithoutLease(): boolean {
+    return this.#options.answersWithoutLease;
+  }
+
+  get replaysHeld(): boolean {
+    return this.#options.replaysHeld;
+  }
+
   later(fn: () => void): void {
     this.process.simulation.after(0.005, () => this.process.post(fn));
   }
@@ -159,7 +169,7 @@ export class SimGateway implements ConnectionOwner, Listener {
 
   isServing(groupId: number): boolean {
     const { open, lease } = this.ana.groups[groupId]!;
-    return !this.process.isDead && open && lease !== null && this.process.nowMs() < lease.validUntilMs;
+    return !this.process.isDead && open && (lease === null || this.process.nowMs() < lease.validUntilMs);
   }
 
   // ---- composition ----

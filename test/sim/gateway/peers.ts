@@ -46,11 +46,14 @@ export class SimPeerStreams implements PeerStreams {
   readonly process: SimProcess;
   readonly #peers: PeerNetwork;
   #serving: FollowerEvents | null = null;
+  readonly sent: (beacon: Beacon) => Beacon | null;
   readonly followers = new Set<Stream>();
 
-  constructor(process: SimProcess, peers: PeerNetwork) {
+  /** `sent` may change a beacon on its way; null: it is lost. */
+  constructor(process: SimProcess, peers: PeerNetwork, sent: (beacon: Beacon) => Beacon | null) {
     this.process = process;
     this.#peers = peers;
+    this.sent = sent;
     peers.listen(this);
   }
 
@@ -118,7 +121,8 @@ class Stream implements LeaderStream {
   }
 
   send(beacon: Beacon): void {
-    this.#toLeader((leader) => leader.serving?.onBeacon(beacon));
+    const sent = this.#follower.sent(beacon);
+    if (sent !== null) this.#toLeader((leader) => leader.serving?.onBeacon(sent));
   }
 
   async close(): Promise<void> {
