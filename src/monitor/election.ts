@@ -116,11 +116,9 @@ export class Election {
       const { gateway, incarnation, peerAddress, peerPort } = own;
       const claim = { term: leadership.term + 1, gateway, incarnation, beat: 1, peerAddress, peerPort };
       this.#claimed = claim;
-      const won = await coordination.lead(leadership, claim);
-      if (won) this.#win({ leadership: claim, map: reading.map });
-      else this.#claimed = null;
+      // If not, or not known: an earlier try may have come true late. That shows with the next reading.
+      if (await coordination.lead(leadership, claim)) this.#win({ leadership: claim, map: reading.map });
     } catch (error) {
-      // Whether it was done shows with the next reading.
       if (!this.#stopped) onFailure(error as NodeJS.ErrnoException);
     } finally {
       this.#standing = null;

@@ -132,24 +132,23 @@ export class Tenure {
     const { leadership: before, map: mapBefore } = this.#committed;
     const changed = state.map !== mapBefore;
     const after: Leadership = { ...before, beat: before.beat + 1 };
-    let committed: MapReading | null = { leadership: after, map: state.map };
     this.#writtenMs = clock.nowMs();
+    let done = false;
     try {
-      const done = await coordination.lead(before, after, ...(changed ? [state.map] : []));
-      if (!done) committed = await this.#readBack();
+      done = await coordination.lead(before, after, ...(changed ? [state.map] : []));
     } catch (error) {
       if (!this.#ended) this.#options.onFailure(error as NodeJS.ErrnoException);
-      committed = await this.#readBack();
     }
+    const committed = done ? { leadership: after, map: state.map } : await this.#readBack();
     if (committed === null || this.#ended) return;
     this.#committed = committed;
-    if (committed.map.epoch !== state.map.epoch) {
+    if (done) this.#state = state;
+    else {
+      // A map that was read back may be that of an earlier try, come true late and without some of the events.
       this.#state = { ...this.#state, map: committed.map };
       this.#events = new Map([...events, ...this.#events]);
-      return;
     }
-    this.#state = { ...state, map: committed.map };
-    if (changed) this.#options.onCommit(committed);
+    if (committed.map.epoch !== mapBefore.epoch) this.#options.onCommit(committed);
   }
 
   /** After a write whose outcome is not known: what the map object holds. null: somebody else leads. */
