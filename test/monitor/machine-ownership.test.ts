@@ -203,6 +203,48 @@ describe('a run that has to let go of a group', () => {
   });
 });
 
+describe('an owner that lives and has no lease', () => {
+  const lapsed = [{ id: 1, activity: 'serving' as const, leased: false }];
+  /** gw-a reports as it is, the others too, for `ms`. */
+  function lapse(rig: Rig, ms: number, others: readonly string[] = ['gw-b']): void {
+    for (const end = rig.nowMs + ms; rig.nowMs < end; ) {
+      rig.beacon('gw-a', { appliedEpoch: rig.map.epoch, groups: lapsed });
+      rig.rounds(1, 500, others);
+    }
+  }
+
+  it('while another one has: its groups go to others, and do not come back soon', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.expectServed();
+    lapse(rig, TIMES.handOver - 1000);
+    expect(rig.map.fences).toEqual([]);
+    lapse(rig, 2000);
+    expect(rig.map.fences[0]?.reason).toBe('had no lease for ANA group 1 while others had');
+    rig.fenceAll();
+    rig.get('gw-a').restart();
+    rig.rounds(20);
+    expect(rig.owners()).toEqual({ 1: 'gw-b', 2: 'gw-b' });
+    rig.rounds(10, 60_000);
+    rig.rounds(12);
+    expect(rig.owners()).toEqual({ 1: 'gw-a', 2: 'gw-b' });
+  });
+
+  it('while nobody has: everybody waits for the cluster', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.get('gw-b').condition = { groups: [{ id: 2, activity: 'serving', leased: false }] };
+    lapse(rig, TIMES.handOver * 3);
+    expect(rig.map.fences).toEqual([]);
+    expect(rig.owners()).toEqual({ 1: 'gw-a', 2: 'gw-b' });
+  });
+
+  it('when it has never served: what it waits for is not its own', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.add('gw-c', { groups: [{ id: 3, activity: 'taking-over', leased: false }] });
+    rig.rounds(60);
+    expect(rig.map.fences).toEqual([]);
+  });
+});
+
 describe('groups without home', () => {
   it('exist while a namespace is in them', () => {
     const rig = Rig.running(['gw-a', 'gw-b'], { populated: [1, 2, 7] });

@@ -21,7 +21,7 @@ export interface Orphan {
 }
 
 /** Things that the leader remembers for a time, whether or not anything waits for them: prefix of the key, and how long, ms. */
-const REMEMBERED = { backoff: 30_000, gone: 3_600_000 } as const;
+const REMEMBERED = { backoff: 30_000, gone: 3_600_000, unfit: 600_000 } as const;
 
 export class Draft implements Board {
   readonly now: Now;

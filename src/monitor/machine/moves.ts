@@ -104,10 +104,11 @@ function awayFromHostless(
   return away('has no host connected', busy);
 }
 
-/** Failback: the home gateway is able again, and has been for a while. */
+/** Failback: the home gateway is able again, and has been for a while. One that could not serve it of late waits longer. */
 function moveHome(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEntry[]): Move | null {
   const home = others.find(({ slot }) => slot === group.id - 1);
-  if (home === undefined || group.stays || !isAsGood(draft, group, home.name)) return null;
+  if (home === undefined || draft.remembers('unfit', home.name)) return null;
+  if (group.stays || !isAsGood(draft, group, home.name)) return null;
   if (draft.waiting(`failback ${group.id}`) < draft.times.failbackDelay) return null;
   return { why: `failback from ${group.owner!.gateway}`, candidates: [home], force: false };
 }

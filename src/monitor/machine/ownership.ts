@@ -32,7 +32,8 @@ export function assignUnowned(draft: Draft): void {
     if (group.owner !== null || !isWanted(draft, group.id)) continue;
     const orphan = draft.orphans.get(group.id);
     const wish = { group: group.id, hosts: orphan?.hosts ?? [], location: orphan?.location ?? null };
-    const target = choose(draft, able, wish);
+    const fit = able.filter(({ name }) => !draft.remembers('unfit', name));
+    const target = choose(draft, fit.length > 0 ? fit : able, wish);
     if (target === null) continue;
     const why = whyOwned(draft, group, target.name);
     draft.record({ group: group.id, from: orphan?.from ?? null, to: target.name, why });

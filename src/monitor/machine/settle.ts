@@ -3,6 +3,7 @@
  * ends with it. Once through is enough: a second time would change nothing.
  */
 import { LIMITS } from '../../limits.ts';
+import type { Beacon } from '../beacon.ts';
 import { type Fence, maySelfServe } from '../group-map.ts';
 import type { Draft } from './draft.ts';
 import { lose } from './members.ts';
@@ -25,6 +26,7 @@ export function settle(draft: Draft): void {
   eraseDeleted(draft);
   addGroups(draft);
   fenceOverdue(draft);
+  fenceUnserving(draft);
   cancelMoves(draft);
   endHolds(draft);
   retireGroups(draft);
@@ -73,6 +75,33 @@ function fenceOverdue(draft: Draft): void {
       lose(draft, gateway, incarnation, `did not release ANA group ${group.id}`);
     }
   }
+}
+
+/**
+ * An owner that lives and served, and has no lease any more while another gateway has: what it cannot reach, others reach. Where
+ * nobody has a lease (`osd pause`) it is the cluster that everybody waits for.
+ */
+function fenceUnserving(draft: Draft): void {
+  for (const { id, owner, next, epoch } of draft.groups) {
+    const beacon = owner === null || next !== null ? undefined : draft.beaconOf(owner);
+    if (beacon === undefined || beacon.appliedEpoch < epoch || isServing(beacon, id)) continue;
+    const hasServed = 'serving' in (draft.lastChange(id)?.marks ?? {});
+    if (!hasServed || !othersServe(draft, beacon.gateway)) continue;
+    if (draft.waiting(`unserved ${id}`) < draft.times.handOver) continue;
+    const { gateway, incarnation } = beacon;
+    draft.remember('unfit', gateway);
+    lose(draft, gateway, incarnation, `had no lease for ANA group ${id} while others had`);
+  }
+}
+
+function isServing({ groups }: Beacon, group: number): boolean {
+  return groups.some(({ id, activity, leased }) => id === group && activity === 'serving' && leased);
+}
+
+function othersServe({ seen }: Draft, gateway: string): boolean {
+  return [...seen.values()].some(
+    (other) => other.gateway !== gateway && other.groups.some(({ id }) => isServing(other, id)),
+  );
 }
 
 /** Groups that nobody needs any more go once nobody holds them. */
