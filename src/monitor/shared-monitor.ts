@@ -148,11 +148,11 @@ export class SharedMonitor implements MonitorClient {
     return stay.length > 0 ? stay.map(({ slot }) => slot + 1) : [place?.anaGroupId ?? 1];
   }
 
-  /** Whether the map has a complete fence of this client: `192.0.2.1:0/4711`. */
-  isFenced(address: string): boolean {
-    return this.#attached.map.fences.some(
-      (fence) => fence.state === 'committed' && fence.address === address,
-    );
+  /** Whether the map has a complete fence of this client, `192.0.2.1:0/4711`; 'soon': one that is under way. */
+  isFenced(address: string): boolean | 'soon' {
+    const fences = this.#attached.map.fences.filter((fence) => fence.address === address);
+    if (fences.some(({ state }) => state === 'committed')) return true;
+    return fences.length > 0 && 'soon';
   }
 
   /** For metrics. */

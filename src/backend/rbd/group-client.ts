@@ -30,8 +30,8 @@ export interface CephOptions {
 
 /** What gateways that fence one another know and ask. */
 export interface FenceAuthority {
-  /** The fence of that client is committed. Addresses are like `192.0.2.1:0/4711`. */
-  isFenced(address: string): boolean;
+  /** The fence of that client is committed; 'soon': it is under way. Addresses are like `192.0.2.1:0/4711`. */
+  isFenced(address: string): boolean | 'soon';
   /** Asks, with the client of a group, whether the lease of the group goes on. Resolves with false when it was revoked. */
   renewLease(cluster: Cluster): Promise<boolean>;
 }
@@ -192,11 +192,12 @@ export class GroupClient {
     const { authority, clock } = this.#options;
     const session = new RadosSession(
       cluster,
-      new FencedClients(
-        (address) => authority?.isFenced(address) ?? false,
-        () => cluster.blocklist(),
+      new FencedClients({
+        isKnown: (address) => authority?.isFenced(address) ?? false,
+        readBlocklist: () => cluster.blocklist(),
+        waitForFences: () => cluster.waitForLatestOsdMap(),
         clock,
-      ),
+      }),
     );
     if (this.#closed) {
       await session.close();

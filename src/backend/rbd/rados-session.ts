@@ -37,7 +37,9 @@ export class RadosSession {
   async probe(): Promise<void> {
     const [pool] = this.#pools.values();
     if (pool === undefined) return;
-    const context = await pool;
+    const context = await pool.catch(() => null);
+    // One that could not be opened says nothing of the client.
+    if (context === null) return;
     // Every pool with images has it. That it is not there is an answer too.
     await context.stat('rbd_directory').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'EBLOCKLISTED') throw error;

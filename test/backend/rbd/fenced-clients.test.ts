@@ -21,25 +21,27 @@ describe('a locker on the blocklist', () => {
 describe('who is fenced', () => {
   const ONE = '192.0.2.1:0/5';
 
-  function asking(answers: (string[] | Error)[], known: string[] = []) {
+  function asking(answers: (string[] | Error)[], known: Record<string, true | 'soon'> = {}) {
     const clock = new ManualClock();
-    let asked = 0;
-    const clients = new FencedClients(
-      (address) => known.includes(address),
-      async () => {
-        const answer = answers[asked++]!;
+    const asked: string[] = [];
+    const clients = new FencedClients({
+      isKnown: (address) => known[address] ?? false,
+      readBlocklist: async () => {
+        asked.push('blocklist');
+        const answer = answers.shift()!;
         if (answer instanceof Error) throw answer;
         return list(...answer);
       },
+      waitForFences: async () => void asked.push('wait'),
       clock,
-    );
-    return { clients, clock, asked: () => asked };
+    });
+    return { clients, clock, asked };
   }
 
   it('is known from committed fences without asking the cluster', async () => {
-    const { clients, asked } = asking([], [ONE]);
+    const { clients, asked } = asking([], { [ONE]: true });
     expect(await clients.includes(`v2:${ONE}`)).toBe(true);
-    expect(asked()).toBe(0);
+    expect(asked).toEqual(['wait']);
   });
 
   it('is asked of the cluster once for many images', async () => {
@@ -48,7 +50,7 @@ describe('who is fenced', () => {
       Array.from({ length: 500 }, (_, i) => clients.includes(`192.0.2.1:0/${i}`)),
     );
     expect(answers.filter(Boolean).length).toBe(1);
-    expect(asked()).toBe(1);
+    expect(asked).toEqual(['blocklist', 'wait']);
   });
 
   it('is asked again when the answer has become old, or when there was none', async () => {
@@ -57,5 +59,21 @@ describe('who is fenced', () => {
     expect(await clients.includes(ONE)).toBe(false);
     clock.advance(1001);
     expect(await clients.includes(ONE)).toBe(true);
+  });
+
+  it('is not told before all OSDs that are asked from then on know of the fence, which is waited for once', async () => {
+    const { clients, asked } = asking([], { [ONE]: true });
+    await Promise.all([clients.includes(ONE), clients.includes(ONE)]);
+    await clients.includes(ONE);
+    expect(asked).toEqual(['wait']);
+  });
+
+  it('is not decided while the fence is under way, even if the cluster has it already', async () => {
+    const known: Record<string, true | 'soon'> = { [ONE]: 'soon' };
+    const { clients, asked } = asking([[ONE]], known);
+    await expect(clients.includes(ONE)).rejects.toThrow(`client ${ONE} is being fenced`);
+    known[ONE] = true;
+    expect(await clients.includes(ONE)).toBe(true);
+    expect(asked).toEqual(['wait']);
   });
 });
