@@ -14,6 +14,7 @@ describeWithCeph('A group of many images', () => {
   it(`${IMAGES}, half of them being written, changes hands as planned, and after a fence`, {
     timeout: 300_000,
   }, async () => {
+    const stalls = new Stalls();
     const names = await inParallel(Array.from({ length: IMAGES }), () => newImage(MIB));
     const fences = new Set<string>();
     const isFenced = (address: string): boolean => fences.has(address);
@@ -22,6 +23,7 @@ describeWithCeph('A group of many images', () => {
     const twos = await inParallel(names, (name) => two.open(name));
     say(`opened without locks: ${openMs} ms`);
 
+    stalls.begin();
     const firstTake = await takeOver(one, ones);
     const load = new Load(ones.slice(0, WRITTEN));
     await load.drain();
@@ -37,6 +39,7 @@ describeWithCeph('A group of many images', () => {
     await cluster.blocklistAdd(one.address(), 600);
     await two.backend.waitForFences(1);
     say(`taken over from a fenced client ${await takeOver(two, twos)}`);
+    say(`longest stall of the event loop: ${stalls.end()} ms`);
     expect(two.complaints).toEqual([]);
   });
 });
@@ -73,6 +76,26 @@ class Load {
 
   async #write(device: PromisedDevice): Promise<void> {
     while (this.#running) expect(await device.write(4096, Buffer.alloc(4096, 1))).toBe(BlockStatus.ok);
+  }
+}
+
+/** How late timers are at worst. */
+class Stalls {
+  #worstMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  begin(): void {
+    let lastMs = performance.now();
+    this.#timer = setInterval(() => {
+      const nowMs = performance.now();
+      this.#worstMs = Math.max(this.#worstMs, nowMs - lastMs);
+      lastMs = nowMs;
+    }, 1);
+  }
+
+  end(): number {
+    clearInterval(this.#timer);
+    return Math.round(this.#worstMs);
   }
 }
 
