@@ -91,7 +91,7 @@ export class IncarnationRun {
 
   /** Every group has its client here, registered long before it is needed. */
   async #connect(group: number): Promise<void> {
-    const { server, timers, log, onChange } = this.#options;
+    const { server, timers, log, onChange, onFenced } = this.#options;
     if (this.#connecting.has(group) || server.clients().some((client) => client.group === group)) return;
     this.#connecting.add(group);
     try {
@@ -102,6 +102,11 @@ export class IncarnationRun {
       this.reconsider();
     } catch (err) {
       if (this.#abandoned) return;
+      if ((err as NodeJS.ErrnoException).code === 'EBLOCKLISTED') {
+        // While the incarnation before this one joined anew, when nobody listened.
+        onFenced(`the client of ANA group ${group} is on the blocklist`);
+        return;
+      }
       log.warn({ group, err }, 'no RADOS client for the ANA group; it is tried again');
       timers.after(CONNECT_AGAIN_MS, () => {
         this.#connecting.delete(group);

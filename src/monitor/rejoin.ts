@@ -56,9 +56,9 @@ export class Rejoin {
 
   /** Waits while another process has this gateway's name; null: there is no place for it any more. */
   async #mayReturn(): Promise<MapReading | null> {
-    const { coordination, standing, log } = this.#options;
+    const { standing, log } = this.#options;
     while (!this.#stopped) {
-      const reading = await this.#insist('the map cannot be read', () => coordination.readMap());
+      const reading = await this.#insist('the map cannot be read', () => this.#readMap());
       if (reading === null) return null;
       const where = standing(reading);
       if (where === 'deleting' || where === 'removed') return null;
@@ -69,6 +69,17 @@ export class Rejoin {
       await this.#pause(AGAIN_MS);
     }
     return null;
+  }
+
+  /** The new control client may have been fenced as well. */
+  async #readMap(): Promise<MapReading> {
+    const { coordination } = this.#options;
+    try {
+      return await coordination.readMap();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBLOCKLISTED') await coordination.renew();
+      throw error;
+    }
   }
 
   async #backOff(): Promise<void> {

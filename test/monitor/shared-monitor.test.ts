@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { failure } from './support/fake-ceph.ts';
 import { FakeGroup } from './support/fake-group.ts';
 
 describe('a group that comes up', () => {
@@ -264,6 +265,33 @@ describe('a blocklist from outside', () => {
     await strike();
     expect(group.clock.nowMs() - begunMs).toBeGreaterThan(5000);
     expect(second.messages.filter((message) => message.includes('outside the group'))).toHaveLength(2);
+  }, 30_000);
+
+  it('that goes on while the gateway joins anew is met with new clients again', async () => {
+    const group = new FakeGroup();
+    const [, { coordination, server }] = await group.settled('gw-a', 'gw-b');
+    const [renew, connect, renewClients] = [coordination.renew, server.connect, server.renewClients];
+    let controlStrikes = 1;
+    let groupStrikes = 1;
+    let fenced = false;
+    coordination.renew = async () => {
+      await renew.call(coordination);
+      if (controlStrikes-- > 0) group.ceph.blocklisted.add(coordination.address);
+    };
+    server.renewClients = async () => {
+      await renewClients.call(server);
+      fenced = groupStrikes-- > 0;
+      if (fenced) server.dropClient(2);
+    };
+    server.connect = async (id) => {
+      if (fenced && id === 2) throw failure('EBLOCKLISTED');
+      return connect.call(server, id);
+    };
+    const before = group.entry(2).owner?.incarnation;
+    group.ceph.blocklisted.add(coordination.address);
+    const isBack = () => group.serverOf(2) === 'gw-b' && group.entry(2).owner?.incarnation !== before;
+    await group.until('gw-b serves its group', isBack, 30_000);
+    expect(fenced).toBe(false);
   }, 30_000);
 
   it('of the control client alone ends the incarnation as well', async () => {

@@ -85,9 +85,9 @@ export class GroupClient {
     return this.#options.authority !== null;
   }
 
-  /** Connects if need be, but not in the place of a client that was fenced. Rejects with BACKEND_FAILED or BACKEND_UNAVAILABLE. */
+  /** Connects if need be; not in the place of a client that was fenced: EBLOCKLISTED. Rejects with BACKEND_FAILED or BACKEND_UNAVAILABLE. */
   async connected(): Promise<RadosSession> {
-    if (this.#awaitsReplacement) throw new AnagateError('BACKEND_UNAVAILABLE', blocklisted(this.id).message);
+    if (this.#awaitsReplacement) throw blocklisted(this.id);
     return this.#ensureSession();
   }
 

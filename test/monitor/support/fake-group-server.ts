@@ -68,6 +68,10 @@ export class FakeGroupServer implements GroupServer {
     return this.#clients.get(group)!;
   }
 
+  dropClient(group: number): void {
+    this.#clients.delete(group);
+  }
+
   async connect(group: number): Promise<string> {
     if (!this.#clients.has(group)) this.#clients.set(group, this.#ceph.newAddress(this.#host));
     return this.address(group);
