@@ -13,6 +13,8 @@ export const CLIENT_OPTIONS: Readonly<Record<string, string>> = {
   rbd_persistent_cache_mode: 'disabled',
   // A cluster that does not answer is an error to report, not a start that hangs for five minutes.
   client_mount_timeout: '30',
+  // What Ceph's configuration may limit: an operation that is given up may still be done later, on top of newer data.
+  rados_osd_op_timeout: '0',
 };
 
 /** What no image may differ in. */
