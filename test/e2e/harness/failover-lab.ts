@@ -21,6 +21,8 @@ export interface FailoverOptions {
   places?: number;
   /** Images in each ANA group to begin with; default 1. */
   imagesPerGroup?: number;
+  /** Default 16 MiB. */
+  imageBytes?: number;
   /** Who owns what is written down (`[monitor] owners`), not agreed on. */
   staticOwners?: boolean;
   ceph?: CephOptions;
@@ -153,7 +155,7 @@ export class FailoverLab {
       rbd_pool_name: 'rbd',
       rbd_image_name: `disk${nsid}`,
       create_image: true,
-      size: String(IMAGE_BYTES),
+      size: String(this.#options.imageBytes ?? IMAGE_BYTES),
     });
     this.images.set(nsid, group);
   }
@@ -243,6 +245,7 @@ export class FailoverLab {
   async repair(): Promise<void> {
     for (const node of this.nodes) {
       await node.heal();
+      await node.stopped();
       if (node.running) node.signal('SIGCONT');
       else await node.start();
     }

@@ -37,6 +37,8 @@ export class GatewayNode {
   readonly #options: NodeOptions;
   readonly #configFile: string;
   #process: ChildProcess | null = null;
+  /** The end that it was told to come to. */
+  #stopping: Promise<unknown> = Promise.resolve();
 
   constructor(lab: Lab, place: number, name: string, options: NodeOptions) {
     this.#lab = lab;
@@ -84,10 +86,16 @@ export class GatewayNode {
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
     const child = this.#child();
     const gone = once(child, 'exit');
+    this.#stopping = gone;
     child.kill(signal);
     const [status, bySignal] = await gone;
     this.#process = null;
     return status ?? bySignal;
+  }
+
+  /** Resolves once it has ended, if it was told to. */
+  async stopped(): Promise<void> {
+    await this.#stopping;
   }
 
   cut(cable: Cable, how: Cut = 'silent'): Promise<void> {

@@ -1,8 +1,8 @@
 /** One path of a multipath host on our own initiator: a controller that is connected again and again, and its ANA log. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Feature } from '../../initiator/command.ts';
-import { HostController, type HostOptions } from '../../initiator/controller.ts';
-import { AnaState } from '../../initiator/log-page.ts';
+import { HostController, type HostOptions, parseEvent } from '../../initiator/controller.ts';
+import { AnaState, LogId } from '../../initiator/log-page.ts';
 
 export interface PathOptions extends Omit<HostOptions, 'host' | 'port'> {
   address: string;
@@ -20,11 +20,13 @@ export interface GroupState {
 }
 
 const CONNECT_LIMIT_MS = 3000;
-/** Asynchronous event of type notice: the ANA log changed. */
+/** Asynchronous events of type notice: namespaces, and the ANA log, changed. */
 const NOTICE = 2;
-const ANA_CHANGE = 3;
-/** Asynchronous event configuration: notices of changed ANA logs. */
-const ANA_NOTICES = 1 << 11;
+const NAMESPACES_CHANGED = 0;
+const ANA_CHANGED = 3;
+/** Asynchronous event configuration: both notices. */
+const NOTICES = (1 << 8) | (1 << 11);
+const CHANGED_LIST_BYTES = 4096;
 
 export class HostPath {
   readonly address: string;
@@ -117,7 +119,7 @@ export class HostPath {
   async #serve(controller: HostController): Promise<void> {
     const over = Promise.race([controller.admin, ...controller.io].map((queue) => queue.connection.ended));
     controller.stopKeepAlive(); // ours looks at the answers
-    await controller.setFeature(Feature.asyncEvent, ANA_NOTICES);
+    await controller.setFeature(Feature.asyncEvent, NOTICES);
     this.controller = controller;
     this.groups.clear();
     void this.#events(controller);
@@ -132,7 +134,11 @@ export class HostPath {
       for (;;) {
         const { dw0, status } = await controller.asyncEvent();
         if (status !== 0) return;
-        if ((dw0 & 7) === NOTICE && ((dw0 >>> 8) & 0xff) === ANA_CHANGE) void this.readAna();
+        const { type, info } = parseEvent(dw0);
+        // the list of changed namespaces is read so that the next change is told; the ANA log has the new ones
+        if (type === NOTICE && info === NAMESPACES_CHANGED)
+          await controller.getLog({ lid: LogId.changedNamespaces, length: CHANGED_LIST_BYTES });
+        if (type === NOTICE && (info === NAMESPACES_CHANGED || info === ANA_CHANGED)) void this.readAna();
       }
     } catch {
       // the connection is over

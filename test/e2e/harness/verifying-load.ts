@@ -75,6 +75,7 @@ export class VerifyingLoad {
   readonly #issued = new Set<{ nsid: number; atMs: number }>();
   #running: Promise<void> | null = null;
   #stopping = false;
+  #turn = 0;
   #acknowledged = 0;
   #lastAckMs = 0;
   #longestIoMs = 0;
@@ -155,9 +156,12 @@ export class VerifyingLoad {
     }
   }
 
+  /** One I/O on any block of the next namespace. */
   #one(): void {
+    const { nsids, blocksPerNamespace } = this.#options;
     const { blocks } = this.#ledger;
-    const index = Math.floor(Math.random() * blocks.length);
+    this.#turn = (this.#turn + 1) % nsids.length;
+    const index = this.#turn * blocksPerNamespace + Math.floor(Math.random() * blocksPerNamespace);
     if (Math.random() < READS) this.#begin(this.#read(index));
     else if (!blocks[index].busy) this.#begin(this.#write(index));
   }

@@ -247,6 +247,7 @@ int main(int count, char **words) {
   for (int i = 0; i < device_count * depth; i++)
     workers[i] = (struct worker){&devices[i / depth], i % depth, run_id * 2654435761u + i + 1, 0};
 
+  signal(SIGPIPE, SIG_IGN); /* Linux's nvme-tcp raises it in who submits an I/O just when the connection ends */
   signal(SIGTERM, on_stop);
   signal(SIGALRM, on_stop);
   began_us = now_us();
