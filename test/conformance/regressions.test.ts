@@ -32,7 +32,7 @@ describe.skipIf(EXTERNAL)('a backend that stands still and keeps every data buff
   });
 
   it('does not keep a host from the path status of a group that is not served', async () => {
-    const before = host.read(NS512, 0, 8, 4096);
+    const before = host.read(NS512, 0, 8, 512);
     await host.keepAlive();
     expect(host.io[0].outstanding).toBe(5);
     world.control!.setAna('a', 1, 'inaccessible');
@@ -41,7 +41,7 @@ describe.skipIf(EXTERNAL)('a backend that stands still and keeps every data buff
       const write = host.write(NS512, 0, 8, Buffer.alloc(4096), { inCapsule });
       expectStatus(await within('the answer', write, 2000), Status.anaInaccessible);
     }
-    expectStatus(await within('the answer', host.read(NS512, 0, 8, 4096), 2000), Status.anaInaccessible);
+    expectStatus(await within('the answer', host.read(NS512, 0, 8, 512), 2000), Status.anaInaccessible);
   });
 
   it('does not keep another host from connecting', async () => {
