@@ -6,8 +6,11 @@
 import { type BlockCompletion, type BlockDevice, BlockStatus, PAGE_SIZES } from '../base/block-device.ts';
 import type { Timer, Timers } from '../base/clock.ts';
 
-/** An operation waits this long before it is handed back: far below a host's I/O timeout, far above a busy loop. */
-const HOLD_MS = 5000;
+/**
+ * An operation waits this long before it is handed back: far below a host's I/O timeout, far above a busy loop, and below what
+ * a hand-over of its ANA group may take: that waits for it.
+ */
+export const HOLD_MS = 4000;
 
 type Operation = (device: BlockDevice) => void;
 

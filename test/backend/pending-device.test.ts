@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryDevice } from '../../src/backend/memory.ts';
-import { PendingDevice } from '../../src/backend/pending-device.ts';
+import { HOLD_MS, PendingDevice } from '../../src/backend/pending-device.ts';
 import { BlockStatus } from '../../src/base/block-device.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import { PromisedDevice } from './completions.ts';
@@ -24,7 +24,7 @@ describe('a stand-in for a device that is not there', () => {
     const second = io.write(0, Buffer.alloc(512, 2));
     const back = Buffer.alloc(512);
     const read = io.read(0, back);
-    clock.advance(4999);
+    clock.advance(HOLD_MS - 1);
     pending.become(new MemoryDevice({ sizeBytes: SIZE }));
     expect(await Promise.all([first, second, read])).toEqual([0, 0, 0]);
     expect(back).toEqual(Buffer.alloc(512, 2));
@@ -32,10 +32,10 @@ describe('a stand-in for a device that is not there', () => {
     expect(clock.armed).toBe(0);
   });
 
-  it('gives an operation back as gone after five seconds, a path matter and no error of the medium', async () => {
+  it('gives an operation back as gone after a while, a path matter and no error of the medium', async () => {
     const { clock, io } = pendingDevice();
     const read = io.read(0, Buffer.alloc(512));
-    clock.advance(5000);
+    clock.advance(HOLD_MS);
     expect(await read).toBe(BlockStatus.gone);
   });
 

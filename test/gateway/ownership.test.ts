@@ -1,5 +1,6 @@
 /** Taking ANA groups over, handing them over and giving them up (ha-design S3, S4, section 5), with what a host sees of it. */
 import { describe, expect, it } from 'vitest';
+import { PendingDevice } from '../../src/backend/pending-device.ts';
 import { nullLog } from '../../src/base/log.ts';
 import type { GroupBackends } from '../../src/gateway/backends.ts';
 import { Ownership } from '../../src/gateway/ownership.ts';
@@ -226,6 +227,17 @@ describe('releasing', () => {
     images.resolve(true);
     await settle();
     expect(done).toBe(true);
+  });
+
+  it('does not fail because commands wait for an image that cannot be had', async () => {
+    const { world, ownership, io, passRenewing } = await serving();
+    const [subsystem] = world.target.subsystems.values();
+    subsystem!.namespaces.get(1)!.device = new PendingDevice('image', 1024 * BLOCK, world.clock);
+    const waiting = io.send(READ);
+    const released = ownership.release(1);
+    await passRenewing(5000);
+    expect(await released).toBe(true);
+    expect(io.answerTo(waiting)!.status).toBe(Status.anaInaccessible);
   });
 
   it('that does not end within 5 s is called off: the group is served as before', async () => {
