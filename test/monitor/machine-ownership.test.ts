@@ -229,6 +229,15 @@ describe('an owner that lives and has no lease', () => {
     expect(rig.owners()).toEqual({ 1: 'gw-a', 2: 'gw-b' });
   });
 
+  it('also after a hand-over that was called off', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.ask('gw-b', { kind: 'move', group: 1, gateway: 'gw-b', force: true });
+    expect(rig.group(1).next).toBe('gw-b');
+    lapse(rig, TIMES.handOver * 2 + 2000);
+    rig.tick();
+    expect(rig.map.fences[0]?.incarnation).toBe('gw-a.1');
+  });
+
   it('while nobody has: everybody waits for the cluster', () => {
     const rig = Rig.running(['gw-a', 'gw-b']);
     rig.get('gw-b').condition = { groups: [{ id: 2, activity: 'serving', leased: false }] };

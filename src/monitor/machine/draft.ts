@@ -113,6 +113,11 @@ export class Draft implements Board {
     return this.now.ms - since;
   }
 
+  /** Whether that waited in the step before. */
+  waits(key: string): boolean {
+    return this.#before.since.has(key);
+  }
+
   /** What begins to wait in this step, even if something of that name waited before. */
   beginWaiting(key: string): void {
     this.#since.set(key, this.now.ms);

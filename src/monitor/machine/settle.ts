@@ -4,7 +4,7 @@
  */
 import { LIMITS } from '../../limits.ts';
 import type { Beacon } from '../beacon.ts';
-import { type Fence, maySelfServe } from '../group-map.ts';
+import { type AnaGroupEntry, type Fence, maySelfServe } from '../group-map.ts';
 import type { Draft } from './draft.ts';
 import { lose } from './members.ts';
 import { cancelMoves, planMoves } from './moves.ts';
@@ -82,11 +82,12 @@ function fenceOverdue(draft: Draft): void {
  * nobody has a lease (`osd pause`) it is the cluster that everybody waits for.
  */
 function fenceUnserving(draft: Draft): void {
-  for (const { id, owner, next, epoch } of draft.groups) {
-    const beacon = owner === null || next !== null ? undefined : draft.beaconOf(owner);
-    if (beacon === undefined || beacon.appliedEpoch < epoch || isServing(beacon, id)) continue;
-    const hasServed = 'serving' in (draft.lastChange(id)?.marks ?? {});
-    if (!hasServed || !othersServe(draft, beacon.gateway)) continue;
+  for (const group of draft.groups) {
+    const { id, owner, next, epoch } = group;
+    const beacon = owner === null ? undefined : draft.beaconOf(owner);
+    if (beacon === undefined || !hasServed(draft, group, beacon) || next !== null) continue;
+    if (beacon.appliedEpoch < epoch || !hasLapsed(beacon, id) || !othersServe(draft, beacon.gateway))
+      continue;
     if (draft.waiting(`unserved ${id}`) < draft.times.handOver) continue;
     const { gateway, incarnation } = beacon;
     draft.remember('unfit', gateway);
@@ -94,8 +95,21 @@ function fenceUnserving(draft: Draft): void {
   }
 }
 
+/** This leader has seen the run serve the group, or the history says so. */
+function hasServed(draft: Draft, { id }: AnaGroupEntry, beacon: Beacon): boolean {
+  const key = `served ${id} ${beacon.incarnation}`;
+  const known = draft.waits(key) || 'serving' in (draft.lastChange(id)?.marks ?? {});
+  if (!known && !isServing(beacon, id)) return false;
+  draft.waiting(key);
+  return true;
+}
+
 function isServing({ groups }: Beacon, group: number): boolean {
   return groups.some(({ id, activity, leased }) => id === group && activity === 'serving' && leased);
+}
+
+function hasLapsed({ groups }: Beacon, group: number): boolean {
+  return groups.some(({ id, activity, leased }) => id === group && activity === 'serving' && !leased);
 }
 
 function othersServe({ seen }: Draft, gateway: string): boolean {
