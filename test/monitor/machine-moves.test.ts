@@ -198,6 +198,7 @@ describe('a hand-over that is not released', () => {
       next: null,
       holders: [{ gateway: 'gw-a' }],
     });
+    expect(rig.group(1).epoch, 'the owner learns that it may go on').toBe(rig.map.epoch);
     for (let ms = 0; ms < 29_500; ms += 500) {
       rig.tick(500);
       keep();
