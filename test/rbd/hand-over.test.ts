@@ -10,7 +10,9 @@ import {
   PATH_STATUS,
   Writer,
 } from './directed-gateway.ts';
-import { bytesOf, MIB, newImage } from './rig.ts';
+import { bytesOf, MIB, newImage, outside } from './rig.ts';
+
+const INACCESSIBLE = 3;
 
 async function twoGateways() {
   const group = await DirectedGroup.make();
@@ -85,6 +87,32 @@ describeWithCeph('An ANA group of two gateways', () => {
     await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
     const { status } = await one.host.read(1, 0, 1, 4096);
     expect(status).toBe(PATH_STATUS);
+  });
+});
+
+describeWithCeph('OSDs that stand still for longer than a lease is waited for', () => {
+  it('send hosts to other paths, with nothing left at ours; the same client serves on afterwards', async () => {
+    const { one, name, lastOnImage } = await twoGateways();
+    await one.monitor.take(1);
+    await one.gateway.addNamespace(onImage(name.image, 1));
+    const writer = new Writer(one.host);
+    await writer.progress();
+    const address = one.address(1);
+    const { cluster } = await outside();
+    await cluster.monCommand({ prefix: 'osd pause' });
+    const pausedMs = performance.now();
+    try {
+      await vi.waitFor(() => expect([...writer.statuses]).toEqual([PATH_STATUS]), { timeout: 10_000 });
+      expect(performance.now() - pausedMs).toBeGreaterThan(5000);
+      expect((await one.host.anaLog()).groups.find(({ id }) => id === 1)?.state).toBe(INACCESSIBLE);
+    } finally {
+      await cluster.monCommand({ prefix: 'osd unpause' });
+    }
+    await writer.progress();
+    await writer.stop();
+    expect(one.address(1)).toBe(address);
+    expect(one.monitor.fenced).toEqual([]);
+    expect(await lastOnImage()).toBe(writer.acknowledged);
   });
 });
 
