@@ -57,6 +57,8 @@ export const LIMITS = {
   inCapsuleDataBytes: 8192,
 
   // ---- life cycle ----
+  /** How long a stopping gateway waits for others to take its ANA groups over: what follows has its time too, and all of it 10 s. */
+  stopLeaveMs: 6000,
   /** How long a stopping gateway lets commands in flight finish before it closes their connections. */
   stopDrainMs: 2000,
   /** How long a start waits for the lock of a predecessor that was just killed. */

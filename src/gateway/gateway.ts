@@ -7,6 +7,7 @@ import type { BlockDevice } from '../base/block-device.ts';
 import type { Timer, Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { within } from '../base/within.ts';
 import { LIMITS } from '../limits.ts';
 import type { GatewayPlace, MonitorClient } from '../monitor/monitor-client.ts';
 import { type ConfigChange, type ConfigSnapshot, type ConfigStore, withChanges } from '../store/store.ts';
@@ -253,7 +254,7 @@ export class Gateway implements GatewayApi {
     await this.#turn.catch(() => {});
     const { monitor, target, lease } = this.#options;
     target.accepting = false;
-    await monitor.leave();
+    await within(LIMITS.stopLeaveMs, this.#options.timers, monitor.leave());
     this.#condition.stop();
     this.#listeners.stopAccepting();
     await this.#drain();
@@ -272,12 +273,7 @@ export class Gateway implements GatewayApi {
     const drains = this.#ana.groups
       .filter((group) => group.known && group.open)
       .map((group) => this.#ana.drain(group.id, timers, LIMITS.stopDrainMs));
-    let timer: Timer | undefined;
-    const limit = new Promise((resolve) => {
-      timer = timers.after(LIMITS.stopDrainMs, () => resolve(null));
-    });
-    await Promise.race([Promise.all(drains), limit]);
-    timer?.cancel();
+    await within(LIMITS.stopDrainMs, timers, Promise.all(drains));
     // The last answers leave at the end of this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }

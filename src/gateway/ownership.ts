@@ -5,6 +5,7 @@
 import type { Timer, Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { within } from '../base/within.ts';
 import type { ClientAddress } from '../monitor/group-map.ts';
 import type { GatewayCondition, GroupServer } from '../monitor/group-server.ts';
 import { AnaState, type AnaStates } from '../target/ana.ts';
@@ -129,10 +130,11 @@ export class Ownership implements GroupServer {
     const duty = this.#duty(group);
     const before = duty.activity;
     const turn = this.#begin(duty, 'releasing');
-    const released = await within(RELEASE_LIMIT_MS, timers, async () => {
-      const drained = await ana.drain(group, timers, DRAIN_HOLD_MS);
-      return drained && duty.turn === turn && (await backends.serve(group, false).catch(() => false));
-    });
+    const work = ana
+      .drain(group, timers, DRAIN_HOLD_MS)
+      .then((drained) => drained && duty.turn === turn && backends.serve(group, false))
+      .catch(() => false);
+    const released = await within(RELEASE_LIMIT_MS, timers, work);
     if (duty.turn !== turn) return false;
     if (released) {
       this.#begin(duty, 'standby');
@@ -161,7 +163,7 @@ export class Ownership implements GroupServer {
         this.#renewed(duty);
       return granted;
     });
-    const answer = await within(terms.durationMs, timers, () => goesOn);
+    const answer = await within(terms.durationMs, timers, goesOn);
     if (answer === null) throw timedOut(group);
     return answer;
   }
@@ -307,19 +309,6 @@ export class Ownership implements GroupServer {
     );
     this.#begin(duty, 'lapsed');
     this.#close(duty);
-  }
-}
-
-/** What `work` comes to; null when that takes longer than `ms`. */
-async function within<T>(ms: number, timers: Timers, work: () => Promise<T>): Promise<T | null> {
-  let timer: Timer | undefined;
-  const limit = new Promise<null>((resolve) => {
-    timer = timers.after(ms, () => resolve(null));
-  });
-  try {
-    return await Promise.race([work(), limit]);
-  } finally {
-    timer?.cancel();
   }
 }
 
