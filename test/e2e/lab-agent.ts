@@ -12,7 +12,7 @@ import { MultipathHost } from './harness/multipath-host.ts';
 import { type LoadOptions, VerifyingLoad } from './harness/verifying-load.ts';
 
 const RECONNECT_DELAY_MS = 250;
-const CALL_LIMIT_MS = 20_000;
+const CALL_LIMIT_MS = 10_000;
 const STATE_NAMES = new Map<number, string>(Object.entries(AnaState).map(([name, state]) => [state, name]));
 
 const [subnqn, kato] = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { type Case, type Run, restore } from './cases.ts';
 
 export async function kernelGap(lab: FailoverLab, { fault }: Case, group: number): Promise<Run> {
   const owner = await lab.owner(group);
-  const writer = await lab.write();
+  const writer = await lab.write(lab.nsids(group));
   const { hit } = await fault(lab, group, owner);
   await lab.untilMoved(owner, group, 60);
   await restore(lab, group, hit);

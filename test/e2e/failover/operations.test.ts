@@ -2,14 +2,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { FAILOVER_SUBSYSTEM, useFailoverLab } from '../harness/failover-lab.ts';
 import type { GatewayNode } from '../harness/gateway-node.ts';
-import { GAP_LIMIT_MS, underWrites } from './scenario.ts';
+import { IMAGES_PER_GROUP, LIMIT_MS, underWrites } from './scenario.ts';
 
-const lab = useFailoverLab({ places: 4, imagesPerGroup: 2, ceph: { lifeSeconds: 1800 } });
+const lab = useFailoverLab({ places: 4, imagesPerGroup: IMAGES_PER_GROUP, ceph: { lifeSeconds: 1800 } });
 
 afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') return;
   await lab.repair();
-  for (const { name } of lab.running) await lab.call('change_gateway', { gateway: name, action: 'undrain' });
   await lab.balanced();
 });
 
@@ -18,7 +17,7 @@ const owner = (): Promise<GatewayNode> => lab.owner(1);
 
 describe('a gateway', () => {
   it('is restarted, each in its turn', async () => {
-    await underWrites(lab, GAP_LIMIT_MS.planned, async () => {
+    await underWrites(lab, LIMIT_MS.planned, async () => {
       for (const node of lab.running) {
         expect(await node.stop('SIGTERM')).toBe(0);
         await node.start();
@@ -29,7 +28,7 @@ describe('a gateway', () => {
 
   it('is drained and undrained', async () => {
     const node = await owner();
-    await underWrites(lab, GAP_LIMIT_MS.planned, async () => {
+    await underWrites(lab, LIMIT_MS.planned, async () => {
       await lab.call('change_gateway', { gateway: node.name, action: 'drain' });
       await lab.untilMoved(node, 1);
       await lab.call('change_gateway', { gateway: node.name, action: 'undrain' });
@@ -39,7 +38,7 @@ describe('a gateway', () => {
   it('dies while it is drained', async () => {
     const node = await owner();
     const other = lab.running.find((one) => one !== node);
-    await underWrites(lab, GAP_LIMIT_MS.crash, async () => {
+    await underWrites(lab, LIMIT_MS.crash, async () => {
       await lab.call('change_gateway', { gateway: node.name, action: 'drain' }, other);
       await lab.untilTakenFrom(node, 1);
       await node.stop('SIGKILL');
@@ -52,7 +51,7 @@ describe('a gateway', () => {
   for (const victim of ['the one that gets its group back', 'the one that gives it back'])
     it(`dies during failback: ${victim}`, async () => {
       const home = await owner();
-      await underWrites(lab, GAP_LIMIT_MS.silent, async () => {
+      await underWrites(lab, LIMIT_MS.silent, async () => {
         await home.stop('SIGKILL');
         await lab.untilMoved(home, 1);
         const stand = await owner();
@@ -66,7 +65,7 @@ describe('a gateway', () => {
 
   it('loses its listener: its group moves, and returns with it', async () => {
     const node = await owner();
-    await underWrites(lab, GAP_LIMIT_MS.planned, async () => {
+    await underWrites(lab, LIMIT_MS.planned, async () => {
       await lab.unlisten(node);
       await lab.untilMoved(node, 1);
       await lab.listen(node);
@@ -74,12 +73,12 @@ describe('a gateway', () => {
   });
 
   it('joins while the host is connected, and gets its share', async () => {
-    await underWrites(lab, GAP_LIMIT_MS.planned, async () => {
+    await underWrites(lab, LIMIT_MS.planned, async () => {
       const node = lab.place(4);
       await node.start();
       await lab.listen(node);
       await lab.connectHost();
-      await lab.addImage(4);
+      for (let n = 0; n < IMAGES_PER_GROUP; n++) await lab.addImage(4);
     });
     expect((await lab.anaGroups()).find(({ id }) => id === 4)).toMatchObject({
       owner: 'gw4',
@@ -89,7 +88,7 @@ describe('a gateway', () => {
 
   it('is deleted and deployed anew under another name: it inherits the place', async () => {
     const old = lab.node(4);
-    await underWrites(lab, GAP_LIMIT_MS.planned, async () => {
+    await underWrites(lab, LIMIT_MS.planned, async () => {
       await old.stop('SIGTERM');
       await lab.call('change_gateway', { gateway: old.name, action: 'delete' });
       await lab.call('delete_listener', {

@@ -8,7 +8,7 @@ import type { RpcAnswer, RpcName, RpcRequest } from '../../../src/control/gatewa
 import type { AnaGroupInfo, Sent } from '../../../src/control/gateway-types.ts';
 import { CephCluster, type CephOptions } from './ceph.ts';
 import { GatewayNode, GRPC_PORT } from './gateway-node.ts';
-import { kernelPaths } from './kernel-paths.ts';
+import { kernelDisks, kernelPaths } from './kernel-paths.ts';
 import { Lab } from './lab.ts';
 import { LabAgent } from './lab-agent.ts';
 import type { LinuxHost } from './linux-host.ts';
@@ -36,6 +36,8 @@ const GROUP = 'lab';
 const IO_PORT = 4420;
 const IMAGE_BYTES = 16 * 1024 * 1024;
 const AGENT_KATO_MS = 2000;
+/** gRPC's words for a server that is not there, or frozen, or cut off. */
+const NO_ANSWER = /UNAVAILABLE|DEADLINE_EXCEEDED/;
 const POLL_MS = 100;
 /** A planned hand-over takes about that long. */
 const HAND_OVER_POLL_MS = 5;
@@ -127,9 +129,22 @@ export class FailoverLab {
     await this.agent.disconnect(node.address);
   }
 
-  /** One RPC, to a gateway that runs unless one is named. */
-  call<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>, node?: GatewayNode): Promise<RpcAnswer<R>> {
-    return this.agent.call(`${(node ?? this.running[0]).address}:${GRPC_PORT}`, rpc, request);
+  /** One RPC, to the first gateway that answers unless one is named. */
+  async call<R extends RpcName>(
+    rpc: R,
+    request: Sent<RpcRequest<R>>,
+    node?: GatewayNode,
+  ): Promise<RpcAnswer<R>> {
+    let failure: unknown = new Error('no gateway runs');
+    for (const { address } of node === undefined ? this.running : [node]) {
+      try {
+        return await this.agent.call(`${address}:${GRPC_PORT}`, rpc, request);
+      } catch (cause) {
+        failure = cause;
+        if (!NO_ANSWER.test(String(cause))) break;
+      }
+    }
+    throw failure;
   }
 
   /** A gateway listens for hosts, and the agent has a path to it. */
@@ -167,7 +182,7 @@ export class FailoverLab {
   /** Connects the host to everything that the group lists, and waits until it has all disks with a path to each gateway. */
   async connectHost(): Promise<void> {
     await this.host.connectAll(this.running[0].address);
-    await Promise.all([...this.images.keys()].map((nsid) => this.host.device(FAILOVER_SUBSYSTEM, nsid)));
+    await this.#disks([...this.images.keys()]);
     const addresses = this.running.map(({ address }) => address);
     await this.#until('a path of the host to each gateway', 30, async () => {
       const live = (await kernelPaths(this.host)).filter(({ state }) => state === 'live');
@@ -175,15 +190,23 @@ export class FailoverLab {
     });
   }
 
-  /** A verifying writer on one disk of each ANA group. */
-  async write(options: WriterOptions = {}): Promise<VerifyingWriter> {
-    const nsids = [...new Set(this.images.values())].map((group) => this.nsids(group)[0]);
-    const devices = await Promise.all(nsids.map((nsid) => this.host.device(FAILOVER_SUBSYSTEM, nsid)));
-    return VerifyingWriter.start(this.host, devices, options);
+  /** A verifying writer on these disks of the host. */
+  async write(nsids: readonly number[], options: WriterOptions = {}): Promise<VerifyingWriter> {
+    return VerifyingWriter.start(this.host, await this.#disks(nsids), options);
   }
 
   async anaGroups(node?: GatewayNode): Promise<AnaGroupInfo[]> {
     return (await this.call('list_ana_groups', {}, node)).ana_groups;
+  }
+
+  /** The last changes of ownership, oldest first, each in a line with its timeline. */
+  async changes(): Promise<string[]> {
+    const { changes } = await this.call('list_ownership_changes', {});
+    return changes.map(({ ana_group, from = '-', to = '-', why, marks }) => {
+      const [began] = marks.map(({ at_ms }) => Number(at_ms));
+      const timeline = marks.map(({ name, at_ms }) => `${name} +${Number(at_ms) - began}`).join(', ');
+      return `${new Date(began).toISOString()} group ${ana_group}: ${from} -> ${to}, ${why} (${timeline} ms)`;
+    });
   }
 
   /** The gateway that owns a group, as the group's map says. */
@@ -241,6 +264,14 @@ export class FailoverLab {
       await this.#until('owners at the host', left(), () => this.#unbalancedAtHost(owners));
   }
 
+  /** Every gateway serves again, whatever an operator said. */
+  async undrain(): Promise<void> {
+    for (const { name } of this.running)
+      await this.#until(`${name} is not drained`, 30, () =>
+        this.call('change_gateway', { gateway: name, action: 'undrain' }).then(() => null),
+      );
+  }
+
   /** Ends every fault that a test may have left: cables, frozen and dead gateways, paused OSDs. */
   async repair(): Promise<void> {
     for (const node of this.nodes) {
@@ -250,6 +281,17 @@ export class FailoverLab {
       else await node.start();
     }
     await this.ceph.ceph('osd', 'unpause');
+    await this.undrain();
+  }
+
+  /** Waits until the host has a disk for each of these namespaces; resolves with their names. */
+  async #disks(nsids: readonly number[]): Promise<string[]> {
+    let disks = new Map<number, string>();
+    await this.#until('disks of the host', 30, async () => {
+      disks = await kernelDisks(this.host, FAILOVER_SUBSYSTEM);
+      return nsids.every((nsid) => disks.has(nsid)) ? null : [...disks];
+    });
+    return nsids.map((nsid) => disks.get(nsid) ?? '');
   }
 
   /** Waits for owners that are as they should be; addresses by ANA group. */

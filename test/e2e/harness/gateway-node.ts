@@ -65,8 +65,7 @@ export class GatewayNode {
     const began = performance.now();
     await this.launch();
     while (!(await this.#listens(GRPC_PORT, DISCOVERY_PORT))) {
-      const status = this.#process?.exitCode ?? null;
-      if (status !== null) throw new Error(`${this.name} ended with status ${status}, see its log`);
+      if (!this.running) throw new Error(`${this.name} ended (${this.#process?.exitCode}), see its log`);
       if (performance.now() - began > START_LIMIT_MS) throw new Error(`${this.name} does not listen`);
       await sleep(50);
     }

@@ -1,4 +1,4 @@
-/** The paths of a Linux host's multipath disks, all at once. */
+/** A Linux host's multipath disks and all their paths, at once. */
 import type { LinuxHost } from './linux-host.ts';
 
 export interface KernelPath {
@@ -9,6 +9,21 @@ export interface KernelPath {
   state: string;
   ana: string;
   group: number;
+}
+
+const DISKS_SCRIPT = `
+shopt -s nullglob
+for s in /sys/class/nvme-subsystem/*; do
+  read -r nqn <$s/subsysnqn
+  for n in $s/nvme*n*; do
+    [[ \${n##*/} =~ ^nvme[0-9]+n[0-9]+$ && -b /dev/\${n##*/} ]] && read -r nsid <$n/nsid && echo "$nqn $nsid \${n##*/}"
+  done
+done 2>/dev/null`;
+
+/** Names of the disks of a subsystem, by namespace. */
+export async function kernelDisks(host: LinuxHost, nqn: string): Promise<Map<number, string>> {
+  const lines = (await host.sh(DISKS_SCRIPT)).split('\n').map((line) => line.split(' '));
+  return new Map(lines.filter(([its]) => its === nqn).map(([, nsid, device]) => [Number(nsid), device]));
 }
 
 /** Prints `device address state ana-state ana-group` of each path. Only what bash has built in: a program costs 0.1 s there. */
