@@ -59,8 +59,10 @@ export class Chaos {
       assert.equal(next, null, `group ${id} does not move`);
       assert.equal(holders.length, 1, `group ${id} has one holder`);
       assert.equal(this.rig.get(owner?.gateway ?? '').activity(id), 'serving', `group ${id} is served`);
+      // One that could not serve of late waits longer for its group than this world lasts.
       const home = map.gateways.find(
-        ({ slot, availability }) => slot === id - 1 && availability === 'AVAILABLE',
+        ({ name, slot, availability }) =>
+          slot === id - 1 && availability === 'AVAILABLE' && !this.rig.state.since.has(`unfit ${name}`),
       );
       if (home !== undefined && !stays) assert.equal(owner?.gateway, home.name, `group ${id} is at home`);
     }
