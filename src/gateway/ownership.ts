@@ -81,6 +81,8 @@ export class Ownership implements GroupServer {
   /** At the end: images whose client is fenced, or does not answer, are not waited for. */
   withdrawAll(): void {
     for (const { id, activity } of this.#duties.values()) if (activity !== 'standby') this.withdraw(id);
+    // A command that a host sent before the fence and has repeated elsewhere since may still be on its way.
+    this.#options.target.endAssociations('this gateway was fenced');
   }
 
   conditionChanged(): void {

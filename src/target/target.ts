@@ -186,6 +186,13 @@ export class Target {
     }
   }
 
+  /** Ends every host's association with a subsystem; hosts come back with new ones. Discovery is not touched. */
+  endAssociations(reason: string): void {
+    for (const { controllers } of this.subsystems.values()) {
+      for (const controller of [...controllers]) controller.end(reason);
+    }
+  }
+
   private controllerEnded(controller: Controller, reason: string): void {
     controller.port.cntlids.release(controller.cntlid, controller.subsystem);
     this.endReasons.set(reason, (this.endReasons.get(reason) ?? 0) + 1);
