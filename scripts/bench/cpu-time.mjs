@@ -8,17 +8,26 @@ export function cpuTimeNs(pid) {
   return scheduledNs(pid) || accountedNs(pid);
 }
 
+/** The same of its main thread, which in a Node process runs the event loop; 0 where the kernel does not keep it. */
+export function mainThreadCpuNs(pid) {
+  return scheduledThreadNs(pid, pid);
+}
+
 /** schedstat counts nanoseconds, for each thread; 0 where the kernel does not keep it. */
 function scheduledNs(pid) {
   let total = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      total += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ', 1)[0]);
+      total += scheduledThreadNs(pid, thread);
     } catch {
       // A thread that ended meanwhile; a kernel without schedstat.
     }
   }
   return total;
+}
+
+function scheduledThreadNs(pid, thread) {
+  return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ', 1)[0]);
 }
 
 /** utime and stime: ticks of 10 ms, good enough over seconds. */

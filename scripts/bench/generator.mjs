@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuTimeNs } from './cpu-time.mjs';
+import { cpuTimeNs, mainThreadCpuNs } from './cpu-time.mjs';
 import { LatencyRecord } from './latency-record.mjs';
 import { LoadLoop } from './load-loop.mjs';
 import { NvmeConnection } from './nvme-connection.mjs';
@@ -73,11 +73,13 @@ async function load() {
   await sleep(job.warmupMs);
   for (const loop of loops) loop.reset();
   const serverBefore = job.pid ? cpuTimeNs(job.pid) : 0;
+  const loopBefore = job.pid ? mainThreadCpuNs(job.pid) : 0;
   const ownBefore = process.cpuUsage();
   const began = performance.now();
   await sleep(job.seconds * 1000);
   const seconds = (performance.now() - began) / 1000;
   const serverNs = job.pid ? cpuTimeNs(job.pid) - serverBefore : 0;
+  const loopNs = job.pid ? mainThreadCpuNs(job.pid) - loopBefore : 0;
   const own = process.cpuUsage(ownBefore);
   const latency = new LatencyRecord();
   for (const loop of loops) latency.add(loop.latency);
@@ -90,6 +92,7 @@ async function load() {
     depth: side.depth,
     latency: latency.summary(),
     serverCpuNs: serverNs,
+    serverLoopCpuNs: loopNs,
     generatorBusy: (own.user + own.system) / 1e6 / seconds,
   };
   await finish(side, loops);

@@ -108,6 +108,8 @@ export interface LoadResult {
   depth: number;
   latency: LatencySummary;
   serverCpuNs: number;
+  /** Part of it that the server's event loop took. */
+  serverLoopCpuNs: number;
   /** Share of a core that the generator took: near 1, it is what was measured. */
   generatorBusy: number;
 }

@@ -10,9 +10,10 @@ const SELF = fileURLToPath(import.meta.url);
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-async function open(readOnly = true): Promise<Image> {
-  const cluster = await Cluster.connect({ confFile: conf, options: { rbd_cache: false } });
-  const context = await cluster.openPool('rbd');
+const connect = () => Cluster.connect({ confFile: conf, options: { rbd_cache: false } });
+
+async function open(readOnly = true, cluster?: Cluster): Promise<Image> {
+  const context = await (cluster ?? (await connect())).openPool('rbd');
   return context.openImage(imageName, { readOnly });
 }
 
@@ -98,10 +99,13 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     await admin.close();
   },
   async 'reading-worker'() {
-    const image = await open(false);
+    const cluster = await connect();
+    const image = await open(false, cluster);
     await image.promises.write(0, Buffer.alloc(4096));
     parentPort?.postMessage('open');
-    parentPort?.once('message', () => {
+    parentPort?.once('message', async () => {
+      // that the monitors have the pause does not mean that client and OSD have
+      await cluster.waitForLatestOsdMap();
       for (let i = 0; i < 64; i++) {
         image.read(i * 4096, Buffer.allocUnsafeSlow(65_536), { ioDone: () => undefined });
       }
