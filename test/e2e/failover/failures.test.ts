@@ -126,7 +126,7 @@ describe('Ceph', () => {
     const blocklist = (): Promise<string> => lab.ceph.ceph('osd', 'blocklist', 'ls', '-f', 'json');
     const changes = async (): Promise<unknown> => (await lab.call('list_ownership_changes', {})).changes;
     const before = [await blocklist(), await changes()];
-    const { linux } = await underWrites(lab, (PAUSE_S + 5) * 1000, async () => {
+    const { linux } = await underWrites(lab, (PAUSE_S + 6) * 1000, async () => {
       await lab.ceph.ceph('osd', 'pause');
       await sleep(PAUSE_S * 1000);
       await lab.ceph.ceph('osd', 'unpause');

@@ -13,18 +13,18 @@ export const LONG = process.env.ANAGATE_LONG !== undefined;
 /** Images that a lab needs in each ANA group: one for each host. */
 export const IMAGES_PER_GROUP = 2;
 
-/** Longest that an I/O of our own initiator may take, ms: the goals, and what a busy machine adds. */
+/** Longest that an I/O of our own initiator may take, ms: the goals, with room for a busy machine. `bench:failover` measures. */
 export const LIMIT_MS = {
   /** Handed over as planned. */
-  planned: 2500,
+  planned: 4000,
   /** A process ended, which its peers see at once. */
-  crash: 5000,
+  crash: 6000,
   /** Silence: of the gateway for its peers, and of the path for the host. Or one failure after the other. */
-  silent: 8000,
+  silent: 10_000,
 } as const;
 
-/** More than that at the Linux host is no matter of emulation. */
-const LINUX_ADDS_MS = 12_000;
+/** More at the Linux host is no matter of emulation, and soon one of its own time-out of 30 s. */
+const LINUX_LIMIT_MS = 25_000;
 const LOAD = { blocksPerNamespace: 64, rate: 50, outstanding: 64 };
 
 export interface Reports {
@@ -56,7 +56,7 @@ export async function underWrites(
   for (const { writes, errors, wrong, longestIoMs } of reports.linux.devices) {
     expect({ errors, wrong }).toEqual({ errors: 0, wrong: 0 });
     expect(writes).toBeGreaterThan(0);
-    expect(longestIoMs).toBeLessThan(limitMs + LINUX_ADDS_MS);
+    expect(longestIoMs).toBeLessThan(Math.max(limitMs, LINUX_LIMIT_MS));
   }
   expect(reports.ours.longestIoMs).toBeLessThan(limitMs);
   return reports;
@@ -67,7 +67,7 @@ function tell({ ours, linux }: Reports, changes: readonly string[]): void {
     `${writes + reads} I/Os, longest ${longestIoMs}, none for ${longestGapMs}`;
   const lines = [
     `${expect.getState().currentTestName}: ${ours.acknowledged} I/Os, longest ${Math.round(ours.longestIoMs)} ms; ` +
-      `Linux, by disk, ms: ${linux.devices.map(disk).join('; ')}`,
+      `Linux (itself late by ${linux.longestLateMs}), by disk, ms: ${linux.devices.map(disk).join('; ')}`,
     ...changes.map((change) => `  ${change}`),
   ];
   process.stderr.write(`${lines.join('\n')}\n`);

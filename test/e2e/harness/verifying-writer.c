@@ -197,6 +197,20 @@ static void *verify(void *argument) {
   return NULL;
 }
 
+/* How late this machine itself is: the longest that a short sleep took too long. */
+static _Atomic int64_t longest_late_us;
+
+static void *heartbeat(void *argument) {
+  (void)argument;
+  for (;;) {
+    int64_t due = now_us() + 20 * 1000;
+    usleep(20 * 1000);
+    int64_t late = now_us() - due;
+    if (late > atomic_load(&longest_late_us)) atomic_store(&longest_late_us, late);
+  }
+  return NULL;
+}
+
 static void all(struct worker *workers, void *(*job)(void *)) {
   for (int i = 0; i < device_count * depth; i++) pthread_create(&workers[i].thread, NULL, job, &workers[i]);
   for (int i = 0; i < device_count * depth; i++) pthread_join(workers[i].thread, NULL);
@@ -218,7 +232,7 @@ static void open_device(struct device *d, const char *path) {
 }
 
 static void report(void) {
-  printf("{\"devices\":[");
+  printf("{\"longestLateMs\":%lld,\"devices\":[", (long long)atomic_load(&longest_late_us) / 1000);
   for (int i = 0; i < device_count; i++) {
     struct device *d = &devices[i];
     printf("%s{\"device\":\"%s\",\"writes\":%llu,\"reads\":%llu,\"errors\":%llu,\"wrong\":%llu,\"longestGapMs\":%lld,"
@@ -255,6 +269,8 @@ int main(int count, char **words) {
   all(workers, fill);
   printf("running\n%80s\n", ""); /* the host's command channel keeps the last few bytes back until more come */
   fflush(stdout);
+  pthread_t beat;
+  pthread_create(&beat, NULL, heartbeat, NULL);
   alarm(seconds);
   all(workers, work);
   /* one device may have been waited for: no gap of the others */

@@ -40,6 +40,8 @@ export interface DeviceReport {
 }
 
 export interface WriterReport {
+  /** How late the host itself was at the worst: a short sleep took so much longer. It is emulated, on a machine that may be busy. */
+  longestLateMs: number;
   devices: DeviceReport[];
   /** What was wrong, in words; empty when all is well. */
   complaints: string[];
