@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 const LAYERS = '{base,wire,target,transport,backend,store,monitor,gateway,control,cli,observe,config}';
 
 /**
- * unit: nothing but loopback, no root, under a minute. process: whole processes started, killed and started again.
- * conformance: an initiator of our own against a target. rados: a real Ceph cluster on loopback. e2e: a real Linux host. See CONTRIBUTING.md.
+ * unit: nothing but loopback, no root, under a minute. sim: failovers in simulated worlds, from seeds. process: whole processes
+ * started, killed and started again. conformance: an initiator of our own against a target. rados: a real Ceph cluster on
+ * loopback. e2e: a real Linux host. See CONTRIBUTING.md.
  */
 export default defineConfig({
   test: {
@@ -25,6 +26,7 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      { test: { name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 300_000 } },
       { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {

@@ -21,6 +21,7 @@ const STAGES = {
   lint: () =>
     single('lint', join(TOOLS, 'biome'), ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']),
   unit: () => vitest('unit'),
+  sim: () => vitest('sim'),
   process: () => vitest('process'),
   build: () => single('build', 'npm', ['run', '--silent', 'build']),
   conformance: () => vitest('conformance'),
@@ -100,7 +101,7 @@ function cannotRunHosts() {
   say('');
   say('The Linux-host end-to-end tests were NOT run: their guests could not be made, see above.');
   say('They need Linux, root (network namespaces, taps), apt-get and a Debian mirror. What runs without:');
-  say('    node scripts/test.mjs types lint unit process conformance');
+  say('    node scripts/test.mjs types lint unit sim process conformance');
   return { passed: 0, failed: 0, skipped: [] };
 }
 

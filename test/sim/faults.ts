@@ -6,8 +6,8 @@ export interface Fault {
   readonly name: string;
   /** If nothing else goes wrong, no ANA group is without a gateway that serves it for longer than this. Absent: it may be. */
   readonly unservedMs?: number;
-  /** Nobody is fenced because of it alone. */
-  readonly harmless?: boolean;
+  /** Nobody is fenced because of it. */
+  readonly harmless?: true | 'alone';
   /** Of two faults one is as likely as its weight says; 1 unless said. */
   readonly weight?: number;
   /** How long it lasts, if not as long as others. */
@@ -60,13 +60,15 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'stop',
-    harmless: true,
+    harmless: 'alone',
     unservedMs: SHORT_MS,
+    lastsMs: [1000, 6000],
     begin: (world, random) => {
       const machine = random.pick(world.machines);
+      const { process } = machine;
       world.stopGateway(machine);
       return () => {
-        world.killGateway(machine, false);
+        if (machine.process === process) world.killGateway(machine, false);
         world.startGateway(machine);
       };
     },
@@ -140,7 +142,6 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'lose answers',
-    harmless: true,
     begin: (world) => {
       world.ceph.lostAnswers = 0.02;
       return () => {

@@ -15,6 +15,8 @@ export interface Variant {
   readonly name: string;
   /** The rule that is broken, and how. */
   readonly what: string;
+  /** It hurts hosts, and soon enough for a test to wait for it. */
+  readonly hurts?: boolean;
   /** Faults that show it soonest; all unless said. */
   readonly faults?: readonly string[];
   readonly times?: Partial<MonitorTimes>;
@@ -50,6 +52,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'no fence',
     what: 'S3: nobody is put on the blocklist',
+    hurts: true,
     faults: DEATHS,
     wrapCoordination: (coordination) => overriding(coordination, { blocklist: async () => {} }),
   },
@@ -67,6 +70,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'no lease',
     what: 'S4: the gate looks at the state of the group only',
+    hurts: true,
     faults: HOLDS,
     wrapServer: (server, process, world) =>
       overriding(server, {
@@ -80,8 +84,9 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'answers without lease',
     what: 'S4: the lease is looked at when a command comes, and not when it is answered',
-    faults: HOLDS,
+    faults: ['freeze', 'pause machine'],
     answersWithoutLease: true,
+    prepare: slowly,
   },
   {
     name: 'no map wait',
@@ -118,6 +123,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'cache',
     what: "S7: librbd's cache is on",
+    hurts: true,
     faults: DEATHS,
     cache: true,
   },
@@ -173,8 +179,9 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'W11',
     what: 'an owner that is lost while it is taking a group over is not fenced for it',
-    faults: ['freeze', 'pause machine', 'kill', 'cut from Ceph', 'slow OSDs'],
+    faults: ['freeze', 'pause machine', 'kill', 'cut from Ceph'],
     withoutStreams: true,
+    prepare: slowly,
     wrapCoordination: (coordination, _process, world) =>
       overriding(
         coordination,
@@ -186,8 +193,9 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'owner by report',
     what: 'S3: who holds a group is what beacons say, and not what the map has said',
-    faults: HOLDS,
+    faults: ['freeze', 'pause machine', 'kill', 'cut from Ceph'],
     withoutStreams: true,
+    prepare: slowly,
     wrapCoordination: (coordination, _process, world) =>
       overriding(
         coordination,
@@ -200,6 +208,7 @@ export const VARIANTS: readonly Variant[] = [
     name: 'acknowledgement without epoch',
     what: 'S3: a beacon that says standby counts as a release, whatever map it is of',
     withoutStreams: true,
+    prepare: slowly,
     times: { failbackDelay: 0 },
     wrapCoordination: (coordination) =>
       overriding(coordination, { writeBeacon: (beacon) => coordination.writeBeacon(upToDate(beacon)) }),
@@ -232,15 +241,18 @@ export const VARIANTS: readonly Variant[] = [
     name: 'deposed leader writes',
     what: 'S5: a map is written whoever leads by now',
     faults: ['stall', 'freeze', 'pause machine', 'cut from Ceph'],
-    wrapCoordination: (coordination) =>
-      overriding(coordination, {
+    wrapCoordination: (coordination) => {
+      let last: GroupMap | null = null;
+      return overriding(coordination, {
         lead: async (before, after, map) => {
-          if (before.term < after.term) return coordination.lead(before, after, map);
-          if (map === undefined) return true;
+          last = map ?? last;
           const { leadership, map: present } = await coordination.readMap();
-          return coordination.lead(leadership, after, { ...map, epoch: present.epoch + 1 });
+          const isDeposed = leadership.term > before.term;
+          if (!isDeposed || last === null) return coordination.lead(before, after, map);
+          return coordination.lead(leadership, after, { ...last, epoch: present.epoch + 1 });
         },
-      }),
+      });
+    },
   },
   {
     name: 'no stall rule',
@@ -269,13 +281,8 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'held I/O replayed',
     what: 'S9: commands that were held are done although their connection is gone',
-    faults: [
-      'cut from everything',
-      'cut from the front network',
-      'cut from Ceph',
-      'stop an OSD',
-      'pause OSDs',
-    ],
+    hurts: true,
+    faults: ['pause OSDs', 'cut from a host', 'cut from the front network'],
     replaysHeld: true,
   },
 ];
@@ -301,6 +308,12 @@ function writing(
     lead: (before: Leadership, after: Leadership, map?: GroupMap) =>
       map === undefined ? coordination.lead(before, after) : coordination.lead(before, after, change(map)),
   };
+}
+
+/** There is more under way at any moment. */
+function slowly({ osds }: World): () => void {
+  osds.slowMs = 40;
+  return () => {};
 }
 
 async function waitForMap(

@@ -29,7 +29,9 @@ export class ServiceChecker {
   start(faults: readonly Fault[]): void {
     const [only, ...others] = faults;
     this.#limitMs = (others.length === 0 ? only?.unservedMs : undefined) ?? Number.POSITIVE_INFINITY;
-    this.#harmless = faults.every(({ harmless }) => harmless === true);
+    this.#harmless = faults.every(
+      ({ harmless }) => harmless === true || (harmless === 'alone' && others.length === 0),
+    );
     this.#world.simulation.after(LOOK_MS, () => this.#look());
   }
 
@@ -79,8 +81,9 @@ export class ServiceChecker {
 
   #lookAt(process: SimProcess | null): void {
     if (process === null) return;
-    const { network, cephParties, osds } = this.#world;
+    const { network, cephParties, osds, ceph } = this.#world;
     const isCut = cephParties.some((party) => !network.reaches(process.node.name, party));
-    if (process.state !== 'running' || isCut || osds.isDisturbed) this.disturbed(process);
+    if (process.state !== 'running' || isCut || osds.isDisturbed || ceph.lostAnswers > 0)
+      this.disturbed(process);
   }
 }

@@ -77,6 +77,13 @@ export class Pipe {
     this.#to = to;
   }
 
+  /** The sender closes its socket and does not linger: over a cut nothing leaves any more. False: there is no cut. */
+  reset(): boolean {
+    if (this.#network.reaches(this.#from, this.#to)) return false;
+    this.#under.length = 0;
+    return true;
+  }
+
   send(arrive: () => void): void {
     const { now, random } = this.#simulation;
     this.#lastMs = Math.max(this.#lastMs, now + random.between(0.05, 0.3));

@@ -72,7 +72,10 @@ export class FrontDoor {
     };
     return {
       send: (command, data) => inProcess((to) => to.receive(command, data)),
-      close: () => inProcess((to) => to.hostEnded()),
+      // as Linux does, so that nothing stale is sent when the network is whole again
+      close: () => {
+        if (!there.reset()) inProcess((to) => to.hostEnded());
+      },
     };
   }
 
