@@ -130,6 +130,17 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'move a namespace',
+    harmless: true,
+    weight: 3,
+    lastsMs: [1, 1],
+    begin: (world, random) => {
+      const groups = world.map.groups.map(({ id }) => id);
+      if (groups.length > 0) world.moveNamespace(random.pick(world.disks), random.pick(groups));
+      return null;
+    },
+  },
+  {
     name: 'slow OSDs',
     harmless: true,
     weight: 3,
