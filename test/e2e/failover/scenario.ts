@@ -45,9 +45,17 @@ export async function underWrites(
   const groups = [...new Set(lab.images.values())];
   const writer = await lab.write(groups.map((group) => lab.nsids(group)[0]));
   await lab.agent.start({ nsids: groups.map((group) => lab.nsids(group)[1]), ...LOAD });
-  await act();
-  await lab.balanced();
-  const reports = { ours: await lab.agent.stop(), linux: await writer.stop() };
+  let reports: Reports;
+  try {
+    await act();
+    await lab.balanced();
+  } catch (cause) {
+    await lab.repair(); // or I/O may wait for ever
+    throw cause;
+  } finally {
+    // whatever happened, the next test's writers are alone
+    reports = { ours: await lab.agent.stop(), linux: await writer.stop() };
+  }
   tell(
     reports,
     (await lab.changes()).filter((change) => !before.has(change)),
