@@ -97,6 +97,8 @@ export interface DirectedGateway {
   monitor: DirectedMonitor;
   server: GroupServer;
   host: HostController;
+  /** The host comes back with a new association. */
+  reconnect(): Promise<HostController>;
   address(group: number): string;
 }
 
@@ -147,6 +149,7 @@ export async function directedGateway(group: DirectedGroup, slot: number): Promi
     monitor,
     server,
     host: await host(port),
+    reconnect: () => host(port),
     address: (id) => server.clients().find((client) => client.group === id)!.address,
   };
 }
@@ -161,13 +164,18 @@ export class Writer {
   acknowledged = 0;
   longestMs = 0;
   readonly statuses = new Set<number>();
-  readonly #hosts: readonly HostController[];
+  #hosts: readonly HostController[];
   readonly #end: Promise<void>;
   #running = true;
 
   constructor(...hosts: HostController[]) {
     this.#hosts = hosts;
     this.#end = this.#run();
+  }
+
+  /** Goes on with these; the former are done with. */
+  use(...hosts: HostController[]): void {
+    this.#hosts = hosts;
   }
 
   async stop(): Promise<void> {

@@ -69,8 +69,13 @@ describeWithCeph('An ANA group of two gateways', () => {
     await expect(one.server.connect(1)).rejects.toThrow(/fenced/);
     await expect(one.server.takeOver(1, false)).rejects.toThrow();
 
+    // What the host sent before must not be done later: it has to come back with a new association.
+    writer.use(two.host);
+    await writer.progress();
     await one.server.renewClients();
+    await expect(one.host.read(1, 0, 1, 4096)).rejects.toThrow();
     expect(one.address(1)).not.toBe(former);
+    writer.use(await one.reconnect(), two.host);
     expect(await two.server.release(1)).toBe(true);
     await one.monitor.take(1);
     await writer.progress();
