@@ -1,8 +1,10 @@
 /** The world of one seed: a cluster, gateways on machines of their own, hosts, and whoever checks them. */
 
+import { AnagateError } from '../../src/base/errors.ts';
 import type { NamespaceRecord } from '../../src/gateway/records.ts';
 import { EMPTY_MAP, type GroupMap, type Holder } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
+import type { AdminCommand } from '../../src/monitor/machine.ts';
 import { decodeBeacon, decodeLeadership, decodeMap } from '../../src/monitor/map-codec.ts';
 import { leaseRenewal, REVOKED_PREFIX } from '../../src/monitor/rados/lease-renewal.ts';
 import { BEACON_PREFIX } from '../../src/monitor/rados/map-layout.ts';
@@ -39,6 +41,7 @@ const OSDS = 4;
 const OBJECTS = 10;
 /** A process that could not start is started again after so long. */
 const START_AGAIN_MS = 1000;
+const ASK_AGAIN_MS = 500;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** Between two operations of an application. */
 const THINK_MS = 110;
@@ -147,6 +150,67 @@ export class World {
       const ms = isMissed ? this.random.between(1000, 4000) : this.random.between(1, 30);
       this.simulation.after(ms, () => gateway?.process.post(() => gateway.follow()));
     }
+  }
+
+  /**
+   * An operator commands something, at any gateway, again and again until it is done. Returns how the operator does something
+   * else instead, which waits for the last word about this.
+   */
+  command(command: AdminCommand): (next: () => void) => void {
+    let isDone = false;
+    let isWaiting = false;
+    let next: (() => void) | null = null;
+    const ask = () => {
+      if (isDone) return;
+      if (isWaiting || next !== null) {
+        if (!isWaiting) finish();
+        else this.simulation.after(ASK_AGAIN_MS, ask);
+        return;
+      }
+      this.simulation.after(ASK_AGAIN_MS, ask);
+      const { gateway, node } = this.random.pick(this.machines);
+      // one that is in the group: others have no say in it
+      const isIn = command.kind === 'move' || node.name !== command.gateway;
+      if (gateway?.process.state !== 'running' || !isIn) return;
+      isWaiting = true;
+      this.#askAt(gateway, command, (isFinal) => {
+        isWaiting = false;
+        if (isFinal) finish();
+      });
+    };
+    const finish = () => {
+      isDone = true;
+      next?.();
+    };
+    ask();
+    return (then) => {
+      next = then;
+      if (isDone) then();
+    };
+  }
+
+  /** `answered` is told whether that is the last word. */
+  #askAt(
+    { process, monitor }: SimGateway,
+    command: AdminCommand,
+    answered: (isFinal: boolean) => void,
+  ): void {
+    this.simulation.note(() => `an operator at ${process.name}: ${JSON.stringify(command)}`);
+    let isAnswered = false;
+    const answer = (isFinal: boolean) => {
+      if (!isAnswered) answered(isFinal);
+      isAnswered = true;
+    };
+    const refused = (error: Error) => {
+      this.simulation.note(() => `${process.name} refuses: ${error.message}`);
+      answer(command.kind === 'move' && error instanceof AnagateError && error.code === 'INVALID_ARGUMENT');
+    };
+    process.enter(() => void monitor.admin.request(command).then(() => answer(true), refused));
+    const look = () => {
+      if (process.isDead) answer(false);
+      else if (!isAnswered) this.simulation.after(ASK_AGAIN_MS, look);
+    };
+    look();
   }
 
   // ---- gateways ----

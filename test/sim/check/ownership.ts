@@ -280,9 +280,14 @@ export function describeMap(map: GroupMap): string {
 
 /** Whether each group is served at its home, so far as the map says. */
 export function isHome(map: GroupMap): boolean {
-  return map.groups.every(({ id, owner, next, holders }) => {
+  return map.groups.every(({ id, owner, next, holders, stays }) => {
     const entry = owner === null ? undefined : gatewayOf(map, owner.gateway);
     const hasHome = map.gateways.some(({ slot }) => slot === id - 1);
-    return (entry?.slot === id - 1 || !hasHome) && owner !== null && next === null && holders.length === 1;
+    return (
+      (entry?.slot === id - 1 || !hasHome || stays === true) &&
+      owner !== null &&
+      next === null &&
+      holders.length === 1
+    );
   });
 }

@@ -115,7 +115,7 @@ export class Path {
 
   #connectIo(cntlid: number, then: () => void): void {
     this.#io = this.#open('io');
-    this.#call('io', connectSqe({ qid: 1, sqsize: 31 }), this.#connectData(cntlid), () => then());
+    this.#call('io', connectSqe({ qid: 1, sqsize: 127 }), this.#connectData(cntlid), () => then());
   }
 
   #connectData(cntlid: number): Buffer {
