@@ -4,15 +4,21 @@ import { firstCaught } from './run.ts';
 import { VARIANTS } from './variants.ts';
 
 const SEEDS = 250;
+/**
+ * Not noticed any more: since a fenced gateway ends its hosts' associations, a held command whose connection is gone finds no way to
+ * be done after newer ones.
+ */
+const HARMLESS = 'held I/O replayed';
+const NOTICED = VARIANTS.filter(({ name }) => name !== HARMLESS);
 
-for (const variant of VARIANTS) {
+for (const variant of NOTICED) {
   it(`is noticed: ${variant.name} (${variant.what})`, async () => {
     const caught = await firstCaught(variant, SEEDS);
     expect(caught?.violation, `not noticed within ${SEEDS} seeds`).toBeInstanceOf(Error);
   });
 }
 
-for (const variant of VARIANTS.filter(({ hurts }) => hurts === true)) {
+for (const variant of NOTICED.filter(({ hurts }) => hurts === true)) {
   it(`is noticed by hosts alone: ${variant.name}`, async () => {
     const caught = await firstCaught(variant, SEEDS, true);
     expect(caught?.violation?.rule).toBe('lost or stale data');
