@@ -51,8 +51,6 @@ export class RadosClient {
   /** The newest OSD map that it has. */
   epoch: number;
   closed = false;
-  /** Questions to the monitors that are not answered. */
-  #asking = 0;
   readonly #whenQuiet: (() => void)[] = [];
   readonly #open = new Map<OsdOperation, () => void>();
 
@@ -110,28 +108,24 @@ export class RadosClient {
   waitForLatestMap(done: Outcome<void>): void {
     this.askMonitors(
       () => this.ceph.monitors.epoch,
-      (error, epoch) => {
-        if (error === null) this.epoch = Math.max(this.epoch, epoch);
-        done(error);
+      (epoch) => {
+        this.epoch = Math.max(this.epoch, epoch);
+        done(null);
       },
     );
   }
 
-  askMonitors<T>(question: () => T, done: Outcome<T>): void {
+  askMonitors<T>(question: () => T, answered: (answer: T) => void): void {
     const { network, monitors } = this.ceph;
-    this.#toMonitors(done, (answered) => {
-      network.send(this.process.node.name, 'monitors', 0.3, () => {
-        monitors.ask(() => answered(question()));
-      });
+    network.send(this.process.node.name, 'monitors', 0.3, () => {
+      monitors.ask(() => this.#fromMonitors(question(), answered));
     });
   }
 
   blocklist(address: string, expireMs: number, done: Outcome<void>): void {
     const { network, monitors } = this.ceph;
-    this.#toMonitors(done, (answered) => {
-      network.send(this.process.node.name, 'monitors', 0.3, () => {
-        monitors.addToBlocklist(address, expireMs, () => answered(undefined));
-      });
+    network.send(this.process.node.name, 'monitors', 0.3, () => {
+      monitors.addToBlocklist(address, expireMs, () => this.#fromMonitors(null, () => done(null)));
     });
   }
 
@@ -143,7 +137,7 @@ export class RadosClient {
 
   /** Calls `done` when nothing is under way any more; what is begun from then on fails. */
   shutDown(done: () => void): void {
-    if (this.#isQuiet) this.close();
+    if (this.#open.size === 0) this.close();
     if (this.closed) done();
     else this.#whenQuiet.push(() => this.shutDown(done));
   }
@@ -154,30 +148,12 @@ export class RadosClient {
     this.#open.clear();
   }
 
-  #toMonitors<T>(done: Outcome<T>, ask: (answered: (answer: T) => void) => void): void {
-    if (this.closed) {
-      this.process.postToThread(() => done(clusterError('ENOTCONN'), undefined as T));
-      return;
-    }
-    this.#asking += 1;
-    ask((answer) => {
-      this.ceph.network.send('monitors', this.process.node.name, 0.3, () => {
-        this.process.postToThread(() => {
-          if (this.closed) return;
-          this.#asking -= 1;
-          done(null, answer);
-          this.#lookQuiet();
-        });
+  #fromMonitors<T>(answer: T, answered: (answer: T) => void): void {
+    this.ceph.network.send('monitors', this.process.node.name, 0.3, () => {
+      this.process.postToThread(() => {
+        if (!this.closed) answered(answer);
       });
     });
-  }
-
-  #lookQuiet(): void {
-    if (this.#isQuiet) for (const quiet of this.#whenQuiet.splice(0)) quiet();
-  }
-
-  get #isQuiet(): boolean {
-    return this.#open.size === 0 && this.#asking === 0;
   }
 
   #answered(operation: OsdOperation, epoch: number, done: Outcome<unknown>): void {
@@ -187,7 +163,7 @@ export class RadosClient {
     const outcome = operation.outcome!;
     if ('error' in outcome) done(outcome.error, undefined);
     else done(null, outcome.value);
-    this.#lookQuiet();
+    if (this.#open.size === 0) for (const quiet of this.#whenQuiet.splice(0)) quiet();
   }
 }
 

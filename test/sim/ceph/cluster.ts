@@ -83,7 +83,9 @@ export class SimCluster {
   }
 
   #ask<T>(question: () => T): Promise<T> {
-    return call(this.client.process, 0, (done) => this.client.askMonitors(question, done));
+    return call(this.client.process, 0, (done) =>
+      this.client.askMonitors(question, (answer) => done(null, answer)),
+    );
   }
 }
 

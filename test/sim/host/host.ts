@@ -18,8 +18,7 @@ const REQUEUE_MS = 5;
 /** A disk that hosts see. */
 export interface Disk {
   readonly nsid: number;
-  /** ANA group as it is configured now. */
-  group: number;
+  readonly group: number;
   /** Sectors that are used. */
   readonly sectors: readonly number[];
 }
@@ -136,7 +135,7 @@ export class SimHost {
 
   #send(operation: Operation): void {
     const { disk, sector, isWrite } = operation;
-    const path = this.paths.find((one) => one.isOptimized(disk.nsid));
+    const path = this.paths.find((one) => one.isOptimized(disk.group));
     if (path === undefined) {
       this.#waiting.push(operation);
       return;
@@ -152,7 +151,7 @@ export class SimHost {
     }
     simulation.note(() => `${this.name} > ${path.door.name}: ${describe(operation)}`);
     const command = ioSqe(isWrite ? IoOpcode.write : IoOpcode.read, disk.nsid, sector, 1);
-    path.send(command, data, disk.nsid, (answer) => this.#answered(operation, path, answer));
+    path.send(command, data, disk.group, (answer) => this.#answered(operation, path, answer));
   }
 
   #answered(operation: Operation, path: Path, answer: Answer | null): void {
