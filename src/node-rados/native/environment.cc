@@ -189,6 +189,8 @@ void Environment::on_teardown(void* pointer) {
     completion = next;
   }
   for (IoRequest* request : self->free_requests_) delete request;
+  for (napi_ref reference : {self->batch_ref_, self->on_io_, self->on_event_, self->make_error_})
+    if (reference != nullptr) napi_delete_reference(self->env_, reference);
 
   // Released by the clusters' own ends; waited for, but not for ever: the cluster may be away.
   struct Ends {

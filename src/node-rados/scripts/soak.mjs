@@ -48,7 +48,7 @@ async function ios(total) {
   await new Promise((resolve, reject) => {
     for (let i = 0; i < DEPTH; i++) {
       const data = Buffer.allocUnsafeSlow(4096).fill(i);
-      const parts = [Buffer.allocUnsafeSlow(1024), Buffer.allocUnsafeSlow(3072)];
+      const parts = [Buffer.alloc(1024, i), Buffer.alloc(3072, i)];
       const completion = {
         ioDone(result) {
           if (result < 0 && result !== -84) reject(new Error(`I/O failed: ${result}`));
