@@ -16,19 +16,21 @@ import type { Subsystem } from './subsystem.ts';
 import type { Target } from './target.ts';
 
 export function discoveryLogFor(target: Target, controller: Controller): DiscoveryLog {
-  const entries: DiscoveryEntry[] = [];
-  const dialled = controller.queues.get(0)?.transport.localAddress ?? '';
   const { hostNqn } = controller.host;
+  const entries = new Map<string, DiscoveryEntry>();
+  const add = (subsystem: Subsystem, port: Port | RemotePort, place: Place): void => {
+    if (!subsystem.hosts.isAllowed(hostNqn)) return;
+    // An address that moves between gateways is two gateways' for a while; a host wants it once.
+    const name = `${subsystem.nqn} ${place.traddr} ${port.trsvcid}`;
+    if (!entries.has(name)) entries.set(name, entryOf(target, subsystem, port, place));
+  };
+  const dialled = controller.queues.get(0)?.transport.localAddress ?? '';
   for (const port of target.ports) {
     const place = port.wildcard ? { traddr: dialled, ipv6: dialled.includes(':') } : placeOf(port);
-    for (const subsystem of port.subsystems) {
-      if (subsystem.hosts.isAllowed(hostNqn)) entries.push(entryOf(target, subsystem, port, place));
-    }
+    for (const subsystem of port.subsystems) add(subsystem, port, place);
   }
-  for (const { subsystem, port } of target.remotePorts) {
-    if (subsystem.hosts.isAllowed(hostNqn)) entries.push(entryOf(target, subsystem, port, placeOf(port)));
-  }
-  return { genctr: target.discoveryGeneration, entries };
+  for (const { subsystem, port } of target.remotePorts) add(subsystem, port, placeOf(port));
+  return { genctr: target.discoveryGeneration, entries: [...entries.values()] };
 }
 
 interface Place {

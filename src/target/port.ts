@@ -29,10 +29,10 @@ export class Port {
   readonly cntlids: CntlidAllocator;
   readonly discoveryOnly: boolean;
   readonly subsystems = new Set<Subsystem>();
-  private readonly onChange: () => void;
+  private readonly onChange: (subsystem: Subsystem) => void;
 
-  /** Made by {@link Target.addPort}; `onChange` tells that the discovery log is different now. */
-  constructor(config: PortConfig, onChange: () => void) {
+  /** Made by {@link Target.addPort}; `onChange` tells of what the discovery log is different now. */
+  constructor(config: PortConfig, onChange: (subsystem: Subsystem) => void) {
     this.portId = config.portId;
     this.adrfam = config.adrfam;
     this.traddr = config.traddr;
@@ -51,7 +51,7 @@ export class Port {
   expose(subsystem: Subsystem): void {
     if (this.subsystems.has(subsystem)) return;
     this.subsystems.add(subsystem);
-    this.onChange();
+    this.onChange(subsystem);
   }
 
   /** Takes the offer back and ends the controllers that came through it. */
@@ -60,6 +60,6 @@ export class Port {
     for (const controller of [...subsystem.controllers]) {
       if (controller.port === this) controller.end('listener removed');
     }
-    this.onChange();
+    this.onChange(subsystem);
   }
 }

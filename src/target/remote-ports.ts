@@ -17,21 +17,24 @@ export interface RemotePort {
 
 export class RemotePorts {
   readonly #offers = new Map<string, { subsystem: Subsystem; port: RemotePort }>();
-  readonly #onChange: () => void;
+  readonly #onChange: (subsystem: Subsystem) => void;
 
-  /** Made by {@link Target}; `onChange` tells that the discovery log is different now. */
-  constructor(onChange: () => void) {
+  /** Made by {@link Target}; `onChange` tells of what the discovery log is different now. */
+  constructor(onChange: (subsystem: Subsystem) => void) {
     this.#onChange = onChange;
   }
 
   /** Lists `subsystem` at the port under a name for {@link withdraw}. */
   offer(name: string, subsystem: Subsystem, port: RemotePort): void {
     this.#offers.set(name, { subsystem, port });
-    this.#onChange();
+    this.#onChange(subsystem);
   }
 
   withdraw(name: string): void {
-    if (this.#offers.delete(name)) this.#onChange();
+    const offer = this.#offers.get(name);
+    if (offer === undefined) return;
+    this.#offers.delete(name);
+    this.#onChange(offer.subsystem);
   }
 
   /** PORTID of an address that is listed already, or the lowest from `least` on that nobody has. */

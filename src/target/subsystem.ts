@@ -26,12 +26,12 @@ export class Subsystem {
   readonly controllers = new Set<Controller>();
   readonly readLatency = new LatencyHistogram();
   readonly writeLatency = new LatencyHistogram();
-  private readonly onAccessChange: () => void;
+  private readonly onAccessChange: (isConcerned: (hostNqn: string) => boolean) => void;
   /** Highest nsid ever used: adding in ascending order, as at start, needs no sorting. */
   private highestNsid = 0;
 
-  /** Made by {@link Target.addSubsystem}; `onAccessChange` tells that some host's discovery log is different now. */
-  constructor(config: SubsystemConfig, onAccessChange: () => void) {
+  /** Made by {@link Target.addSubsystem}; `onAccessChange` tells which hosts may use it now and might not before, or the other way. */
+  constructor(config: SubsystemConfig, onAccessChange: (isConcerned: (hostNqn: string) => boolean) => void) {
     this.nqn = config.nqn;
     this.serial = config.serial;
     this.model = config.model;
@@ -43,9 +43,10 @@ export class Subsystem {
 
   /** `*` allows any host. */
   allowHost(hostNqn: string): void {
+    const isConcerned = this.concernedBy(hostNqn);
     if (hostNqn === '*') this.hosts.allowAny = true;
     else this.hosts.nqns.add(hostNqn);
-    this.onAccessChange();
+    this.onAccessChange(isConcerned);
   }
 
   /** Takes the permission back and ends the controllers of hosts that are not allowed any more. */
@@ -55,7 +56,14 @@ export class Subsystem {
     for (const controller of [...this.controllers]) {
       if (!this.hosts.isAllowed(controller.host.hostNqn)) controller.end('host removed');
     }
-    this.onAccessChange();
+    this.onAccessChange(this.concernedBy(hostNqn));
+  }
+
+  /** Whom a permission makes a difference to, as it is not given: those that have no other. */
+  private concernedBy(permission: string): (hostNqn: string) => boolean {
+    const { allowAny, nqns } = this.hosts;
+    if (allowAny || nqns.has(permission)) return () => false;
+    return permission === '*' ? (hostNqn) => !nqns.has(hostNqn) : (hostNqn) => hostNqn === permission;
   }
 
   // ---- namespaces ----

@@ -74,7 +74,7 @@ export class Target {
   readonly subsystems = new Map<string, Subsystem>();
   readonly ports = new Set<Port>();
   /** What other gateways of the group offer. */
-  readonly remotePorts = new RemotePorts(() => this.discoveryChanged());
+  readonly remotePorts = new RemotePorts((subsystem) => this.offerChanged(subsystem));
   readonly discoveryControllers = new Set<Controller>();
   /** GENCTR: rises with every change, also across restarts because it begins with the wall clock. */
   discoveryGeneration: number;
@@ -97,7 +97,9 @@ export class Target {
 
   addSubsystem(config: SubsystemConfig): Subsystem {
     if (this.subsystems.has(config.nqn)) throw new Error(`subsystem ${config.nqn} exists`);
-    const subsystem = new Subsystem(config, () => this.discoveryChanged());
+    const subsystem: Subsystem = new Subsystem(config, (isConcerned) => {
+      if (this.isOffered(subsystem)) this.discoveryChanged(isConcerned);
+    });
     this.subsystems.set(config.nqn, subsystem);
     return subsystem;
   }
@@ -113,7 +115,7 @@ export class Target {
   }
 
   addPort(config: PortConfig): Port {
-    const port = new Port(config, () => this.discoveryChanged());
+    const port = new Port(config, (subsystem) => this.offerChanged(subsystem));
     this.ports.add(port);
     return port;
   }
@@ -126,9 +128,24 @@ export class Target {
     }
   }
 
-  private discoveryChanged(): void {
+  /** A subsystem came to a port or left it. */
+  private offerChanged({ hosts }: Subsystem): void {
+    this.discoveryChanged((hostNqn) => hosts.isAllowed(hostNqn));
+  }
+
+  /** Only hosts whose own discovery log is another one now are told. */
+  private discoveryChanged(isConcerned: (hostNqn: string) => boolean): void {
     this.discoveryGeneration += 1;
-    for (const controller of this.discoveryControllers) controller.events.raise(discoveryLogChanged);
+    for (const { host, events } of this.discoveryControllers) {
+      if (isConcerned(host.hostNqn)) events.raise(discoveryLogChanged);
+    }
+  }
+
+  /** Whether it is in any discovery log. */
+  private isOffered(subsystem: Subsystem): boolean {
+    for (const port of this.ports) if (port.subsystems.has(subsystem)) return true;
+    for (const offer of this.remotePorts) if (offer.subsystem === subsystem) return true;
+    return false;
   }
 
   // ---- controllers ----

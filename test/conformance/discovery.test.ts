@@ -160,6 +160,38 @@ describe('a persistent discovery controller', () => {
     });
   });
 
+  it.skipIf(EXTERNAL)('hears only of what changes its own log', async () => {
+    const friend = freshHost();
+    await withDiscovery({ kato: 5000 }, (stranger) =>
+      withDiscovery({ kato: 5000, ...friend }, async (host) => {
+        for (const one of [stranger, host]) {
+          expectStatus(await one.setFeature(Feature.asyncEvent, 0x80000000), Status.success);
+          one.armAsyncEvents(1);
+        }
+        const { generation } = await readLog(stranger);
+        for (const change of ['allowHost', 'disallowHost'] as const) {
+          world.control![change](friend.hostnqn);
+          expect(await host.nextEvent()).toEqual({ type: 2, info: 0xf0, lid: LogId.discovery });
+          await readLog(host);
+        }
+        // what anybody may use anyway is no news
+        world.control!.allowHost('*');
+        expect(await stranger.nextEvent()).toEqual({ type: 2, info: 0xf0, lid: LogId.discovery });
+        expect(await host.nextEvent()).toEqual({ type: 2, info: 0xf0, lid: LogId.discovery });
+        await readLog(host);
+        const before = await readLog(stranger);
+        world.control!.allowHost(friend.hostnqn);
+        await Promise.all([host.keepAlive(), stranger.keepAlive()]);
+        expect([host.events, stranger.events]).toEqual([[], []]);
+        expect((await readLog(stranger)).entries).toEqual(before.entries);
+        expect(before.generation > generation).toBe(true);
+        world.control!.disallowHost('*');
+        expect(await stranger.nextEvent()).toEqual({ type: 2, info: 0xf0, lid: LogId.discovery });
+        world.control!.disallowHost(friend.hostnqn);
+      }),
+    );
+  });
+
   it('is dropped when it does not keep alive', async () => {
     const host = await HostController.connectAdmin({ ...world.discovery, subnqn: DISCOVERY_NQN, kato: 1000 });
     await host.enable();

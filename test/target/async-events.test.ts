@@ -6,7 +6,7 @@ import { Feature, getLogPageSqe, Property, propertySetSqe, sqe } from '../initia
 import { LogId, parseAnaLog } from '../initiator/log-page.ts';
 import { Status } from '../initiator/status.ts';
 import type { FakeConnection } from './fake-connection.ts';
-import { BLOCK, CC_ENABLE, DISCOVERY_NQN, TargetWorld } from './target-world.ts';
+import { BLOCK, CC_ENABLE, DISCOVERY_NQN, HOST_NQN, TargetWorld } from './target-world.ts';
 
 /** Completion dword 0: log page in 23:16, information in 15:8, type 2 (notice) in 2:0. */
 const NAMESPACE_EVENT = 0x0004_0002;
@@ -241,7 +241,7 @@ describe('Changed Namespace List', () => {
 });
 
 describe('discovery', () => {
-  it('a persistent discovery controller hears of every change of the log', () => {
+  it('a persistent discovery controller hears of every change of its log', () => {
     const world = new TargetWorld();
     const { admin } = world.connectAdmin({ subnqn: DISCOVERY_NQN, kato: 120_000 });
     configure(admin, 0x8000_0000);
@@ -249,8 +249,9 @@ describe('discovery', () => {
       () => world.port.unexpose(world.subsystem),
       () => world.port.expose(world.subsystem),
       () => world.subsystem.disallowHost('*'),
-      () => world.subsystem.allowHost('nqn.2014-08.org.nvmexpress:uuid:other'),
+      () => world.subsystem.allowHost(HOST_NQN),
     ];
+    world.subsystem.allowHost('nqn.2014-08.org.nvmexpress:uuid:other');
     for (const change of changes) {
       const aer = world.arm(admin);
       const before = readLog(admin, LogId.discovery).readBigUInt64LE(0);

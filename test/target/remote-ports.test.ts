@@ -9,10 +9,8 @@ const at = (trsvcid: string, portId = 2048) =>
 
 describe('RemotePorts', () => {
   it('lists what was offered until it is withdrawn, and tells of each change', () => {
-    let changes = 0;
-    const ports = new RemotePorts(() => {
-      changes += 1;
-    });
+    const changes: string[] = [];
+    const ports = new RemotePorts(({ nqn }) => changes.push(nqn));
     const [one, two] = [subsystem('nqn.2026-11.io.anagate:one'), subsystem('nqn.2026-11.io.anagate:two')];
     ports.offer('a', one, at('4420'));
     ports.offer('b', two, at('4420'));
@@ -23,7 +21,7 @@ describe('RemotePorts', () => {
     ports.withdraw('a');
     ports.withdraw('never there');
     expect([...ports]).toEqual([{ subsystem: two, port: at('4420') }]);
-    expect(changes).toBe(3);
+    expect(changes).toEqual([one.nqn, two.nqn, one.nqn]);
   });
 
   it('gives an address one port id for all subsystems, and no two addresses the same', () => {
