@@ -87,7 +87,8 @@ export class ServeMetrics implements MetricsSource {
       for (const { nsid, uuid, backend } of namespaces.values()) {
         const namespace = subsystem?.namespaces.get(nsid);
         if (namespace === undefined) continue;
-        const { blockSize, sizeBytes, anaGroupId, stats } = namespace;
+        const { blockSize, sizeBytes, anaGroupId } = namespace;
+        const { reads, writes, errors } = namespace.stats;
         yield {
           nqn,
           nsid,
@@ -97,13 +98,13 @@ export class ServeMetrics implements MetricsSource {
           blockSize,
           sizeBytes,
           anaGroupId,
-          reads: stats.reads,
-          writes: stats.writes,
-          readBytes: stats.readBytes,
-          writtenBytes: stats.writtenBytes,
-          readSeconds: stats.readSeconds,
-          writeSeconds: stats.writeSeconds,
-          errors: stats.errors,
+          reads: reads.count,
+          writes: writes.count,
+          readBytes: reads.bytes,
+          writtenBytes: writes.bytes,
+          readSeconds: reads.latencyMs / 1000,
+          writeSeconds: writes.latencyMs / 1000,
+          errors,
         };
       }
     }

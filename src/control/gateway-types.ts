@@ -510,6 +510,8 @@ export interface BdevIoStatsInfo {
   max_copy_latency_ticks: Int64;
   min_copy_latency_ticks: Int64;
   io_error: NamespaceIoError[];
+  subsystem_nqn?: string;
+  nsid?: number;
 }
 
 export interface ListNamespacesIoStatsInfo {

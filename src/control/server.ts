@@ -24,6 +24,7 @@ import { listenerRpcs } from './listeners.ts';
 import { namespaceRpcs } from './namespaces.ts';
 import type { GrpcPeerStreams } from './peer-stream.ts';
 import { addReflection } from './reflection.ts';
+import { statisticsRpcs } from './statistics.ts';
 import { subsystemRpcs } from './subsystems.ts';
 import { unsupportedRpcs } from './unsupported.ts';
 
@@ -86,6 +87,7 @@ function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHan
     ...hostRpcs(gateway),
     ...namespaceRpcs(gateway),
     ...connectionRpcs(gateway),
+    ...statisticsRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),
     ...groupRpcs(gateway, admin ?? null),
     ...unsupportedRpcs,

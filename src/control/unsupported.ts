@@ -29,8 +29,6 @@ export const unsupportedRpcs = {
   namespace_change_location: refuse('Failure changing location', 'not supported yet'),
   namespace_add_host: refuse('Failure adding host to namespace', NO_MASKING),
   namespace_delete_host: refuse('Failure deleting host from namespace', NO_MASKING),
-  namespace_get_io_stats: refuse("Failure getting namespace's IO stats", SEE_METRICS),
-  list_namespaces_io_stats: refuse("Failure listing namespaces' IO stats", SEE_METRICS),
   get_connection_io_statistics: refuse('Failure getting IO statistics', SEE_METRICS),
   get_gateway_stats: refuse("Failure getting gateway's stats", SEE_METRICS),
   get_thread_stats: refuse('Failure getting thread stats', SEE_METRICS),

@@ -86,7 +86,7 @@ export class Condition {
     if (nowMs - this.#sampledMs < LOAD_SPAN_MS) return this.#load;
     let commands = 0;
     for (const { namespaces } of this.#options.target.subsystems.values()) {
-      for (const { stats } of namespaces.values()) commands += stats.reads + stats.writes;
+      for (const { stats } of namespaces.values()) commands += stats.reads.count + stats.writes.count;
     }
     // Counters of a namespace go with it.
     const more = Math.max(0, commands - this.#sampledCommands);

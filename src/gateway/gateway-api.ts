@@ -5,6 +5,7 @@
  */
 
 import type { NamespaceMove } from './rebalance.ts';
+import type { StatisticsApi } from './statistics.ts';
 
 export interface SubsystemSpec {
   nqn: string;
@@ -177,6 +178,8 @@ export interface GatewayApi {
   rebalance(dryRun: boolean): RebalanceInfo;
 
   listConnections(nqn?: string): ConnectionInfo[];
+
+  readonly statistics: StatisticsApi;
 
   /** pino level names: trace, debug, info, warn, error, fatal. */
   logLevel(): string;

@@ -47,6 +47,7 @@ import { Rebalancer } from './rebalancer.ts';
 import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
 import { newSerial } from './serial.ts';
 import { usesBacking } from './shared-backing.ts';
+import { Statistics } from './statistics.ts';
 import {
   planAddHost,
   planAddListener,
@@ -118,6 +119,7 @@ export class Gateway implements GatewayApi {
   readonly #ownership: Ownership;
   readonly #applier: TargetApplier;
   readonly #listing: Listing;
+  readonly statistics: Statistics;
   #state: State = 'new';
   #place: GatewayPlace | null = null;
   #cntlids: CntlidAllocator | null = null;
@@ -171,6 +173,7 @@ export class Gateway implements GatewayApi {
       timers,
       log,
     });
+    this.statistics = new Statistics(this.#config, target);
     this.#listing = new Listing({
       config: this.#config,
       target,

@@ -1,5 +1,6 @@
 /** A namespace as hosts see it: identity and geometry from the record, bytes from a block device. */
 import type { BlockDevice } from '../base/block-device.ts';
+import { NamespaceStats } from './namespace-stats.ts';
 import type { Request } from './request.ts';
 
 /** What the record says; constant over all gateways of the group but for size and ANA group. */
@@ -16,21 +17,6 @@ export interface NamespaceConfig {
   /** A multiple of the block size, below 2^53. */
   sizeBytes: number;
   readOnly?: boolean;
-}
-
-/** Counters since start. Plain numbers: the hot path adds, observers read. */
-export class NamespaceStats {
-  reads = 0;
-  writes = 0;
-  readBytes = 0;
-  writtenBytes = 0;
-  /** Sum of latencies, arrival of the capsule to hand-over of the answer. */
-  readSeconds = 0;
-  writeSeconds = 0;
-  /** Commands that ended with an error status other than a path status. */
-  errors = 0;
-  /** Those among them that blame the medium. */
-  mediaErrors = 0;
 }
 
 export class Namespace {

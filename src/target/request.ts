@@ -9,6 +9,7 @@ import { IoOpcode } from '../wire/opcodes.ts';
 import { DNR, Status } from '../wire/status.ts';
 import type { AnaGroup } from './ana.ts';
 import { statusOfBlock } from './io/block-status.ts';
+import { deallocatedBytes } from './io/dataset-management.ts';
 import type { Namespace } from './namespace.ts';
 import type { Queue } from './queue.ts';
 
@@ -172,15 +173,13 @@ export class Request implements BlockCompletion {
     const elapsedMs = nowMs - this.arrivedMs;
     const subsystem = this.queue.controller!.subsystem!;
     if (this.opcode === IoOpcode.read) {
-      stats.reads += 1;
-      stats.readBytes += this.length;
-      stats.readSeconds += elapsedMs / 1000;
+      stats.reads.record(this.length, elapsedMs);
       subsystem.readLatency.record(elapsedMs * 1000);
     } else if (this.opcode === IoOpcode.write) {
-      stats.writes += 1;
-      stats.writtenBytes += this.length;
-      stats.writeSeconds += elapsedMs / 1000;
+      stats.writes.record(this.length, elapsedMs);
       subsystem.writeLatency.record(elapsedMs * 1000);
+    } else if (this.opcode === IoOpcode.datasetManagement && this.mutates) {
+      stats.unmaps.record(deallocatedBytes(this), elapsedMs);
     }
   }
 
@@ -209,8 +208,10 @@ export class Request implements BlockCompletion {
       nsid: namespace === null ? 0 : this.nsid,
     });
     if (namespace === null) return;
-    namespace.stats.errors += 1;
-    if (type === SCT_MEDIA && this.status !== (Status.compareFailure | DNR)) namespace.stats.mediaErrors += 1;
+    const { stats } = namespace;
+    stats.errors += 1;
+    if (this.status === (Status.compareFailure | DNR)) stats.miscompares += 1;
+    else if (type === SCT_MEDIA) stats.mediaErrors += 1;
   }
 
   /** The backend is done with what this command asked of it. */

@@ -1,6 +1,6 @@
 /** Each verb over a real gRPC server: what it asks, what it prints, what it exits with. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FAKE_UUID, fakeConnection, OTHER_NODE } from '../control/fake-gateway.ts';
+import { FAKE_UUID, fakeConnection, fakeIoStats, OTHER_NODE } from '../control/fake-gateway.ts';
 import { NQN, ServedGateway } from '../control/rpc-client.ts';
 import { type CliResult, runCli } from './run-cli.ts';
 
@@ -344,6 +344,39 @@ describe('namespace', () => {
       `Namespace with UUID ${FAKE_UUID} in subsystem`,
     );
     expect(await cli('ns list -n nqn.x')).toMatchObject({ status: 2, out: '' });
+  });
+});
+
+describe('namespace get_io_stats', () => {
+  it('of all namespaces: a row for reads and one for writes, deallocations when there are any, errors below', async () => {
+    expect((await cli('ns get_io_stats')).out).toBe('No namespaces in all subsystems');
+    const unmaps = { count: 1, bytes: 2 * GIB, latencyMs: 0.7, leastMs: 0.7, mostMs: 0.7 };
+    const other = fakeIoStats({ nsid: 2, unmaps, mediaErrors: 0, otherErrors: 0 });
+    served.gateway.statistics.all = [fakeIoStats(), other];
+    const { out, status } = await cli('ns get_io_stats --format plain');
+    expect(status).toBe(0);
+    const cells = out.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(cells.slice(1)).toEqual([
+      ['Subsystem', 'NSID', 'Operation', 'Commands', 'Bytes', 'Mean us', 'Least us', 'Most us'],
+      [NQN, '1', 'read', '3', '12 KiB', '2200', '500', '4000'],
+      [NQN, '1', 'write', '2', '8 KiB', '1500', '1000', '2000'],
+      [NQN, '2', 'read', '3', '12 KiB', '2200', '500', '4000'],
+      [NQN, '2', 'write', '2', '8 KiB', '1500', '1000', '2000'],
+      [NQN, '2', 'unmap', '1', '2 GiB', '700', '700', '700'],
+      [`Errors of namespace 1 in ${NQN}: 7 media_error, 1 failed`],
+    ]);
+  });
+
+  it('of one: the whole answer for a program; ENODEV when there is none', async () => {
+    served.gateway.statistics.all = [fakeIoStats()];
+    const { out } = await cli(`ns get_io_stats -n ${NQN} --nsid 1 --format json`);
+    expect(JSON.parse(out)).toMatchObject({ status: 0, nsid: 1, bytes_written: '8192', ticks: '1234500' });
+    expect((await cli(`ns get_io_stats -n ${NQN} --nsid 1`)).out).toMatch(
+      new RegExp(`^IO statistics of namespace 1 in ${NQN}:\n╒`),
+    );
+    const refused = await cli(`ns get_io_stats -n ${NQN} --nsid 9`);
+    expect(refused).toMatchObject({ status: 19, out: '' });
+    expect(refused.err).toContain(`Failure getting IO stats for namespace 9 in ${NQN}`);
   });
 });
 

@@ -15,6 +15,8 @@ import type {
   SubsystemSpec,
 } from '../../src/gateway/gateway-api.ts';
 
+import type { NamespaceIoStats, StatisticsApi } from '../../src/gateway/statistics.ts';
+
 export const FAKE_UUID = '11111111-2222-4333-8444-555555555555';
 export const OTHER_NODE = 'node-2';
 
@@ -48,6 +50,7 @@ export class FakeGateway implements GatewayApi {
   readonly #listeners: ListenerInfo[] = [];
   readonly #hosts = new Map<string, HostsInfo>();
   readonly #namespaces: NamespaceInfo[] = [];
+  readonly statistics = new FakeStatistics();
 
   /** As new. */
   reset(): void {
@@ -60,6 +63,7 @@ export class FakeGateway implements GatewayApi {
     this.#hosts.clear();
     this.#listeners.length = 0;
     this.#namespaces.length = 0;
+    this.statistics.all = [];
   }
 
   rebalance(dryRun: boolean): RebalanceInfo {
@@ -254,6 +258,44 @@ export class FakeGateway implements GatewayApi {
       throw new AnagateError('NAMESPACE_NOT_FOUND', `${nqn} has no namespace ${nsid}`);
     return namespace;
   }
+}
+
+/** Says what the test wants. */
+export class FakeStatistics implements StatisticsApi {
+  all: NamespaceIoStats[] = [];
+
+  nowMs(): number {
+    return 1234.5;
+  }
+
+  namespace(nqn: string, nsid: number): NamespaceIoStats {
+    const found = this.namespaces({ nqn, nsid })[0];
+    if (found === undefined)
+      throw new AnagateError('NAMESPACE_NOT_FOUND', `subsystem ${nqn} has no namespace ${nsid}`);
+    return found;
+  }
+
+  namespaces({ nqn, nsid }: { nqn?: string; nsid?: number }): NamespaceIoStats[] {
+    return this.all.filter(
+      (stats) => (nqn === undefined || stats.nqn === nqn) && (nsid === undefined || stats.nsid === nsid),
+    );
+  }
+}
+
+/** Of namespace 1 of "nqn.2026-11.test:sub": three reads, two writes, nothing unmapped, two kinds of errors. */
+export function fakeIoStats(overrides: Partial<NamespaceIoStats> = {}): NamespaceIoStats {
+  return {
+    nqn: 'nqn.2026-11.test:sub',
+    nsid: 1,
+    uuid: FAKE_UUID,
+    reads: { count: 3, bytes: 12_288, latencyMs: 6.6, leastMs: 0.5, mostMs: 4 },
+    writes: { count: 2, bytes: 8192, latencyMs: 3, leastMs: 1, mostMs: 2 },
+    unmaps: { count: 0, bytes: 0, latencyMs: 0, leastMs: Number.POSITIVE_INFINITY, mostMs: 0 },
+    mediaErrors: 7,
+    miscompares: 0,
+    otherErrors: 1,
+    ...overrides,
+  };
 }
 
 /** A connection of host "nqn.2026-11.test:host". */

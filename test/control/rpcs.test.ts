@@ -1,6 +1,6 @@
 /** Each RPC's own behaviour: what it asks of the gateway, what it refuses and what it answers. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FAKE_UUID, fakeConnection, OTHER_NODE } from './fake-gateway.ts';
+import { FAKE_UUID, fakeConnection, fakeIoStats, OTHER_NODE } from './fake-gateway.ts';
 import { NQN, ServedGateway, VERSION } from './rpc-client.ts';
 
 const ENOENT = 2;
@@ -485,5 +485,57 @@ describe('the gateway itself', () => {
   it('refuses a log level that it does not know', async () => {
     expect(await served.call('set_gateway_log_level', { log_level: 25 })).toMatchObject({ status: EINVAL });
     expect(served.gateway.level).toBe('info');
+  });
+});
+
+describe('I/O statistics of namespaces', () => {
+  const errors = [
+    { name: 'media_error', value: 7 },
+    { name: 'failed', value: 1 },
+  ];
+  const fields = {
+    bdev_name: `bdev_${FAKE_UUID}`,
+    bytes_read: '12288',
+    num_read_ops: '3',
+    bytes_written: '8192',
+    num_write_ops: '2',
+    read_latency_ticks: '6600',
+    min_read_latency_ticks: '500',
+    max_read_latency_ticks: '4000',
+    write_latency_ticks: '3000',
+    num_unmap_ops: '0',
+    min_unmap_latency_ticks: '0',
+    io_error: errors,
+    subsystem_nqn: NQN,
+    nsid: 1,
+  };
+
+  it('namespace_get_io_stats: in microseconds, with the clock of the gateway', async () => {
+    served.gateway.statistics.all = [fakeIoStats()];
+    const answer = await served.call('namespace_get_io_stats', { subsystem_nqn: NQN, nsid: 1 });
+    const expected = { ...SUCCESS, ...fields, uuid: FAKE_UUID, tick_rate: '1000000', ticks: '1234500' };
+    expect(answer).toMatchObject(expected);
+  });
+
+  it.each([
+    ['no such namespace', { subsystem_nqn: NQN, nsid: 2 }, ENODEV],
+    ['no NQN', { nsid: 2 }, EINVAL],
+    ['no nsid', { subsystem_nqn: NQN }, EINVAL],
+  ])('namespace_get_io_stats refuses: %s', async (_what, request, errno) => {
+    const answer = await served.call('namespace_get_io_stats', request);
+    expect(answer).toMatchObject({ status: errno, num_read_ops: '0' });
+  });
+
+  it('list_namespaces_io_stats: all, or by subsystem and nsid', async () => {
+    const other = { nqn: 'nqn.2026-11.test:b', nsid: 4 };
+    served.gateway.statistics.all = [fakeIoStats(), fakeIoStats({ nsid: 2 }), fakeIoStats(other)];
+    const list = async (request: object) => {
+      const answer = await served.call('list_namespaces_io_stats', request);
+      expect(answer).toMatchObject({ ...SUCCESS, tick_rate: '1000000', ticks: '1234500' });
+      return answer.namespaces;
+    };
+    expect(await list({})).toMatchObject([fields, { nsid: 2 }, { nsid: 4 }]);
+    expect(await list({ subsystem_nqn: '*', nsid: 4 })).toMatchObject([{ subsystem_nqn: other.nqn }]);
+    expect(await list({ subsystem_nqn: NQN })).toHaveLength(2);
   });
 });

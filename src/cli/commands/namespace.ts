@@ -5,6 +5,7 @@ import type { NamespaceAddReq, NamespaceCli, Sent } from '../../control/gateway-
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import { formatSize, parseSize } from '../size.ts';
+import { getIoStats } from './io-statistics.ts';
 import { MAX_GROUP, MAX_NSID, NSID, REQUIRED_NSID, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
 
 const MIB = 1024 * 1024;
@@ -359,5 +360,5 @@ export const namespace: Noun = {
   name: 'namespace',
   aliases: ['ns'],
   describe: 'Namespaces: the disks of a subsystem',
-  verbs: [add, del, resize, changeGroup, setTrash, setAutoResize, list],
+  verbs: [add, del, resize, changeGroup, setTrash, setAutoResize, list, getIoStats],
 };

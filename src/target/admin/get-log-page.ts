@@ -174,10 +174,10 @@ function smartLog(controller: Controller, nsid: number): Buffer | number {
   let writtenBytes = 0;
   let errors = 0;
   for (const { stats } of all ? subsystem.namespaces.values() : [one!]) {
-    reads += stats.reads;
-    writes += stats.writes;
-    readBytes += stats.readBytes;
-    writtenBytes += stats.writtenBytes;
+    reads += stats.reads.count;
+    writes += stats.writes.count;
+    readBytes += stats.reads.bytes;
+    writtenBytes += stats.writes.bytes;
     errors += stats.mediaErrors;
   }
   const upSeconds = controller.clock.nowMs() / 1000;

@@ -13,6 +13,15 @@ export function rangeListBytes(request: Request): number {
   return ((request.cdw10 & 0xff) + 1) * DSM_RANGE_BYTES;
 }
 
+/** Bytes of all its ranges together. */
+export function deallocatedBytes(request: Request): number {
+  const { data } = request;
+  const listEnd = rangeListBytes(request);
+  let blocks = 0;
+  for (let at = 0; at < listEnd; at += DSM_RANGE_BYTES) blocks += data.readUInt32LE(at + 4);
+  return blocks * request.namespace!.blockSize;
+}
+
 export function executeDatasetManagement(request: Request): void {
   const namespace = request.namespace!;
   const data = request.data;

@@ -1,7 +1,7 @@
 /** Read, Write, Compare, Write Zeroes, Flush: checks before the device, and what becomes of its outcome (NVM Command Set 1.0 section 3.2). */
 import { describe, expect, it } from 'vitest';
 import { BlockStatus } from '../../../src/base/block-device.ts';
-import { Cdw12, getLogPageSqe, IoOpcode, ioSqe, sqe } from '../../initiator/command.ts';
+import { Cdw12, dsmRanges, dsmSqe, getLogPageSqe, IoOpcode, ioSqe, sqe } from '../../initiator/command.ts';
 import { LogId } from '../../initiator/log-page.ts';
 import { Status } from '../../initiator/status.ts';
 import { FakeBlockDevice } from '../fake-block-device.ts';
@@ -185,22 +185,39 @@ describe('what the device says', () => {
 });
 
 describe('counters', () => {
-  it('reads and writes, their bytes and times; nothing else', () => {
+  it('reads, writes and deallocations, their bytes and times; nothing else', () => {
     const { world, io } = makeWorld();
     io.send(ioSqe(IoOpcode.read, 1, 0, 8));
     io.send(ioSqe(IoOpcode.write, 1, 0, 4));
+    io.send(ioSqe(IoOpcode.writeZeroes, 1, 0, 4));
     io.send(ioSqe(IoOpcode.flush, 1, 0, 1));
+    world.clock.advance(250);
+    const { open } = world.device;
+    open[1].finish();
+    io.settle();
     world.clock.advance(250);
     world.device.finishAll();
     io.settle();
+    io.send(ioSqe(IoOpcode.read, 1, 0, 1));
+    world.clock.advance(100);
+    world.device.finishAll();
+    io.settle();
+    const list = [
+      { slba: 0, blocks: 3 },
+      { slba: 9, blocks: 2 },
+    ];
+    io.send(dsmSqe(1, 2), { data: dsmRanges(list) });
+    world.clock.advance(10);
+    world.device.finishAll();
+    world.device.finishAll();
+    io.settle();
     expect(world.namespace.stats).toMatchObject({
-      reads: 1,
-      writes: 1,
-      readBytes: 8 * BLOCK,
-      writtenBytes: 4 * BLOCK,
-      readSeconds: 0.25,
-      writeSeconds: 0.25,
+      reads: { count: 2, bytes: 9 * BLOCK, latencyMs: 600, leastMs: 100, mostMs: 500 },
+      writes: { count: 1, bytes: 4 * BLOCK, latencyMs: 250, leastMs: 250, mostMs: 250 },
+      unmaps: { count: 1, bytes: 5 * BLOCK, latencyMs: 10, leastMs: 10, mostMs: 10 },
       errors: 0,
+      mediaErrors: 0,
+      miscompares: 0,
     });
   });
 
@@ -209,13 +226,13 @@ describe('counters', () => {
     const { stats } = world.namespace;
     world.device.immediately = BlockStatus.fenced;
     io.call(ioSqe(IoOpcode.read, 1, 0, 1));
-    expect(stats).toMatchObject({ errors: 0, mediaErrors: 0, reads: 0 });
+    expect(stats).toMatchObject({ errors: 0, mediaErrors: 0, reads: { count: 0 } });
     world.device.immediately = BlockStatus.ioError;
     io.call(ioSqe(IoOpcode.read, 1, 0, 1));
-    expect(stats).toMatchObject({ errors: 1, mediaErrors: 1, reads: 0 });
+    expect(stats).toMatchObject({ errors: 1, mediaErrors: 1, reads: { count: 0 } });
     world.device.immediately = BlockStatus.miscompare;
     io.call(ioSqe(IoOpcode.compare, 1, 0, 1));
-    expect(stats).toMatchObject({ errors: 2, mediaErrors: 1 });
+    expect(stats).toMatchObject({ errors: 2, mediaErrors: 1, miscompares: 1 });
   });
 
   it('the error log names queue, command, status, LBA and namespace of the failed command', () => {

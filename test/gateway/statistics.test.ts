@@ -1,0 +1,41 @@
+/** What the gateway says of what was done, as hosts did it. */
+import { describe, expect, it } from 'vitest';
+import { code, host, makeRig, memory, NQN, serveOne } from './rig.ts';
+
+describe('statistics of namespaces', () => {
+  it('count what hosts did to each', async () => {
+    const { gateway } = makeRig();
+    const port = await serveOne({ gateway });
+    await gateway.addNamespace(memory());
+    const controller = await host(port);
+    await controller.write(1, 0, 8, Buffer.alloc(4096));
+    await controller.write(1, 8, 8, Buffer.alloc(4096));
+    await controller.read(2, 0, 1, 512);
+    await controller.deallocate(2, [{ slba: 0, blocks: 16 }]);
+    const { statistics } = gateway;
+    const [first, second] = statistics.namespaces({ nqn: NQN });
+    expect(first).toMatchObject({
+      nqn: NQN,
+      nsid: 1,
+      writes: { count: 2, bytes: 8192 },
+      reads: { count: 0 },
+    });
+    expect(second).toMatchObject({
+      nsid: 2,
+      reads: { count: 1, bytes: 512 },
+      unmaps: { count: 1, bytes: 8192 },
+    });
+    expect(first.writes.leastMs).toBeGreaterThan(0);
+    expect(first.writes.mostMs).toBeLessThanOrEqual(first.writes.latencyMs);
+    expect(statistics.namespaces({ nsid: 2 })).toEqual([second]);
+    expect(statistics.namespace(NQN, 2)).toEqual(second);
+  });
+
+  it('are refused for what is not there', async () => {
+    const { gateway } = makeRig();
+    await serveOne({ gateway });
+    expect(() => gateway.statistics.namespace(NQN, 7)).toThrow(code('NAMESPACE_NOT_FOUND'));
+    expect(() => gateway.statistics.namespaces({ nqn: `${NQN}9` })).toThrow(code('SUBSYSTEM_NOT_FOUND'));
+    expect(gateway.statistics.namespaces({ nqn: NQN, nsid: 7 })).toEqual([]);
+  });
+});
