@@ -14,6 +14,8 @@ export const LIMITS = {
   maxHosts: 2048,
   /** Allowed-host entries of one subsystem, "any host" not counted. */
   maxHostsPerSubsystem: 128,
+  /** Hosts that one namespace is listed for, as ceph-nvmeof: a record and a place in the gateways' memory each. */
+  maxHostsPerNamespace: 16,
   /** Listener records of one subsystem, those of other gateways included: one discovery log entry each. */
   maxListenersPerSubsystem: 64,
   /** Different address:port pairs that one process listens on: a descriptor and an accept queue each. */

@@ -100,7 +100,6 @@ function listNamespaces(gateway: GatewayApi, request: ListNamespacesReq): Namesp
 
 function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
   refuseFeatures(request, {
-    no_auto_visible: 'namespaces that only some hosts see are',
     location: 'a location is',
     encryption_entries: 'encryption is',
     encryption_algorithm: 'encryption is',
@@ -114,6 +113,7 @@ function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
     ...(request.block_size !== 0 && { blockSize: toBlockSize(request.block_size) }),
     ...(request.anagrpid && { anaGroupId: requireGroup(request.anagrpid) }),
     ...(request.read_only && { readOnly: true }),
+    ...(request.no_auto_visible && { noAutoVisible: true }),
     ...(request.disable_auto_resize && { disableAutoResize: true }),
     ...(request.force && { force: true }),
   };
@@ -190,8 +190,8 @@ function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
     rw_mbytes_per_second: 0,
     r_mbytes_per_second: 0,
     w_mbytes_per_second: 0,
-    auto_visible: true,
-    hosts: [],
+    auto_visible: namespace.autoVisible,
+    hosts: namespace.hosts,
     ns_subsystem_nqn: namespace.nqn,
     trash_image: backend.type === 'rbd' && (backend.trashOnDelete ?? false),
     // what is not an image never changes its size by itself

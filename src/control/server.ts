@@ -21,6 +21,7 @@ import { GATEWAY_SERVICE_NAME, gatewayService, type RpcName } from './gateway-pr
 import { groupRpcs } from './group.ts';
 import { hostRpcs } from './hosts.ts';
 import { listenerRpcs } from './listeners.ts';
+import { namespaceVisibilityRpcs } from './namespace-visibility.ts';
 import { namespaceRpcs } from './namespaces.ts';
 import type { GrpcPeerStreams } from './peer-stream.ts';
 import { addReflection } from './reflection.ts';
@@ -86,6 +87,7 @@ function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHan
     ...listenerRpcs(gateway),
     ...hostRpcs(gateway),
     ...namespaceRpcs(gateway),
+    ...namespaceVisibilityRpcs(gateway),
     ...connectionRpcs(gateway),
     ...statisticsRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),

@@ -8,7 +8,6 @@ import { answerDone, GrpcFailure, type RpcHandlers } from './answer.ts';
 
 const NO_AUTHENTICATION = 'authentication of hosts is not supported yet';
 const NO_ENCRYPTION = 'encryption is not supported yet';
-const NO_MASKING = 'not supported yet; every allowed host sees every namespace';
 const NO_SPDK = 'SPDK is not used here';
 const SEE_METRICS = "not supported; the numbers are in the gateway's Prometheus metrics";
 
@@ -25,10 +24,7 @@ export const unsupportedRpcs = {
   set_keep_host_connected: refuse('Failure keeping host connected', 'not supported yet'),
   change_host_key: refuse('Failure changing host key', NO_AUTHENTICATION),
   namespace_set_qos_limits: refuse('Failure setting QoS limits', 'not supported yet'),
-  namespace_change_visibility: refuse('Failure changing visibility', NO_MASKING),
   namespace_change_location: refuse('Failure changing location', 'not supported yet'),
-  namespace_add_host: refuse('Failure adding host to namespace', NO_MASKING),
-  namespace_delete_host: refuse('Failure deleting host from namespace', NO_MASKING),
   get_connection_io_statistics: refuse('Failure getting IO statistics', SEE_METRICS),
   get_gateway_stats: refuse("Failure getting gateway's stats", SEE_METRICS),
   get_thread_stats: refuse('Failure getting thread stats', SEE_METRICS),

@@ -10,6 +10,7 @@ import {
   encodeRecord,
   keyOf,
   type ListenerRecord,
+  type NamespaceHostRecord,
   type NamespaceRecord,
   type SubsystemRecord,
 } from './records.ts';
@@ -24,6 +25,8 @@ export interface SubsystemConfig {
   readonly listeners: Map<string, ListenerRecord>;
   /** By nsid. */
   readonly namespaces: Map<number, NamespaceRecord>;
+  /** NQNs of the hosts that are listed for a namespace, by nsid; a set is replaced, never changed. */
+  readonly namespaceHosts: Map<number, ReadonlySet<string>>;
 }
 
 /** A record that came (`before` null), went (`after` null) or changed. */
@@ -37,8 +40,11 @@ const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
   subsystem: 0,
   host: 1,
   namespace: 2,
-  listener: 3,
+  'ns-host': 3,
+  listener: 4,
 };
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 export class Configuration {
   #version = 0;
@@ -62,6 +68,14 @@ export class Configuration {
     if (subsystem === undefined)
       throw new AnagateError('SUBSYSTEM_NOT_FOUND', `there is no subsystem ${nqn}`);
     return subsystem;
+  }
+
+  /** The only hosts that see a namespace; null: all hosts of the subsystem do, undefined: there is no such namespace. */
+  visibleTo(nqn: string, nsid: number): ReadonlySet<string> | null | undefined {
+    const subsystem = this.#subsystems.get(nqn);
+    const record = subsystem?.namespaces.get(nsid);
+    if (record === undefined) return undefined;
+    return record.noAutoVisible ? (subsystem!.namespaceHosts.get(nsid) ?? NOBODY) : null;
   }
 
   /** The records as the store has them. */
@@ -105,6 +119,7 @@ export class Configuration {
     this.#renewChangedSubsystems(changes, snapshot);
     changes.sort((a, b) => orderOf(a) - orderOf(b));
     this.#checkBelonging(changes);
+    this.#checkNamespaceHosts(changes);
     for (const change of changes) this.#apply(change);
     this.#texts = snapshot.records;
     this.#version = snapshot.version;
@@ -146,12 +161,33 @@ export class Configuration {
       if (after === null && before!.kind !== 'subsystem')
         gone.set(before!.nqn, (gone.get(before!.nqn) ?? 0) + 1);
       if (after === null || after.kind === 'subsystem' || coming.has(after.nqn)) continue;
-      if (!this.#subsystems.has(after.nqn) || going.has(after.nqn)) throw orphan(keyOf(after), after.nqn);
+      if (!this.#subsystems.has(after.nqn) || going.has(after.nqn))
+        throw orphan(keyOf(after), `subsystem_${after.nqn}`);
     }
     for (const nqn of going) {
-      const { allowAnyHost, hosts, listeners, namespaces } = this.#subsystems.get(nqn)!;
-      const members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + namespaces.size;
-      if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', nqn);
+      const { allowAnyHost, hosts, listeners, namespaces, namespaceHosts } = this.#subsystems.get(nqn)!;
+      let members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + namespaces.size;
+      for (const listed of namespaceHosts.values()) members += listed.size;
+      if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', `subsystem_${nqn}`);
+    }
+  }
+
+  /** Hosts are listed only for namespaces that are there once all changes are made. `changes` are sorted. */
+  #checkNamespaceHosts(changes: readonly RecordChange[]): void {
+    const moved = new Map<string, boolean>();
+    const removed = new Set<string>();
+    for (const { before, after } of changes) {
+      if (after === null) removed.add(keyOf(before!));
+      const record = (after ?? before)!;
+      if (record.kind === 'namespace') moved.set(keyOf(record), after !== null);
+      if (after?.kind !== 'ns-host') continue;
+      const namespace = `namespace_${after.nqn}_${after.nsid}`;
+      if (!(moved.get(namespace) ?? this.#records.has(namespace))) throw orphan(keyOf(after), namespace);
+    }
+    for (const { before, after } of changes) {
+      if (after !== null || before?.kind !== 'namespace' || moved.get(keyOf(before))) continue;
+      for (const record of namespaceHosts(this.#subsystems.get(before.nqn)!, before.nsid))
+        if (!removed.has(keyOf(record))) throw orphan(keyOf(record), keyOf(before));
     }
   }
 
@@ -170,6 +206,7 @@ export class Configuration {
     }
     const subsystem = this.#subsystems.get(record.nqn)!;
     if (record.kind === 'namespace') subsystem.namespaces.set(record.nsid, record);
+    else if (record.kind === 'ns-host') listHost(subsystem, record);
     else if (record.kind === 'listener') subsystem.listeners.set(keyOf(record), record);
     else if (record.hostNqn === '*') subsystem.allowAnyHost = true;
     else subsystem.hosts.add(record.hostNqn);
@@ -183,6 +220,7 @@ export class Configuration {
     }
     const subsystem = this.#subsystems.get(record.nqn)!;
     if (record.kind === 'namespace') subsystem.namespaces.delete(record.nsid);
+    else if (record.kind === 'ns-host') unlistHost(subsystem, record);
     else if (record.kind === 'listener') subsystem.listeners.delete(keyOf(record));
     else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
     else subsystem.hosts.delete(record.hostNqn);
@@ -192,6 +230,12 @@ export class Configuration {
 /** Whether all of `changes` are made in that state of the store. */
 export function holds(snapshot: ConfigSnapshot, changes: readonly ConfigChange[]): boolean {
   return changes.every(({ key, value }) => (snapshot.records.get(key) ?? null) === value);
+}
+
+/** The records of the hosts that are listed for a namespace. */
+export function namespaceHosts({ record, namespaceHosts }: SubsystemConfig, nsid: number) {
+  const hosts = [...(namespaceHosts.get(nsid) ?? [])];
+  return hosts.map((hostNqn): NamespaceHostRecord => ({ kind: 'ns-host', nqn: record.nqn, nsid, hostNqn }));
 }
 
 /** The store's change that sets `record`. */
@@ -205,16 +249,34 @@ export function removeRecord(record: ConfigRecord): ConfigChange {
 }
 
 function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
-  return { record, allowAnyHost: false, hosts: new Set(), listeners: new Map(), namespaces: new Map() };
+  return {
+    record,
+    allowAnyHost: false,
+    hosts: new Set(),
+    listeners: new Map(),
+    namespaces: new Map(),
+    namespaceHosts: new Map(),
+  };
+}
+
+function listHost({ namespaceHosts }: SubsystemConfig, { nsid, hostNqn }: NamespaceHostRecord): void {
+  namespaceHosts.set(nsid, new Set(namespaceHosts.get(nsid)).add(hostNqn));
+}
+
+function unlistHost({ namespaceHosts }: SubsystemConfig, { nsid, hostNqn }: NamespaceHostRecord): void {
+  const hosts = new Set(namespaceHosts.get(nsid));
+  hosts.delete(hostNqn);
+  if (hosts.size > 0) namespaceHosts.set(nsid, hosts);
+  else namespaceHosts.delete(nsid);
 }
 
 function orderOf({ before, after }: RecordChange): number {
   return after === null ? -APPLY_ORDER[before!.kind] - 1 : APPLY_ORDER[after.kind];
 }
 
-function orphan(key: string, nqn: string): AnagateError {
+function orphan(key: string, owner: string): AnagateError {
   return new AnagateError(
     'STATE_CORRUPT',
-    `${key} of the configuration belongs to subsystem ${nqn}, which is not in it`,
+    `${key} of the configuration belongs to ${owner}, which is not in it`,
   );
 }

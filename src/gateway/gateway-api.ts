@@ -55,6 +55,8 @@ export interface NamespaceSpec {
   /** 0 or absent: least loaded group. */
   anaGroupId?: number;
   readOnly?: boolean;
+  /** Only the hosts that are listed for it see it; absent: all hosts of the subsystem. */
+  noAutoVisible?: boolean;
   /** Keep the namespace's size when its image grows. */
   disableAutoResize?: boolean;
   /** Use the file or image even though another namespace has it. */
@@ -95,6 +97,10 @@ export interface NamespaceInfo {
   blockSize: number;
   anaGroupId: number;
   readOnly: boolean;
+  /** All hosts of the subsystem see it; otherwise those of `hosts`. */
+  autoVisible: boolean;
+  /** NQNs, in order. */
+  hosts: string[];
   disableAutoResize: boolean;
   /** The image is smaller than the namespace; what lies past its end is lost. */
   imageWasShrunk: boolean;
@@ -170,6 +176,11 @@ export interface GatewayApi {
   deleteNamespace(nqn: string, nsid: number, trash?: boolean): Promise<void>;
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo>;
   changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void>;
+  /** Without `force`, NAMESPACE_IN_USE while hosts are listed (to visible to all) or connected (to visible to listed ones). */
+  changeNamespaceVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void>;
+  /** Lists a host for a namespace that is not visible to all. HOST_NOT_FOUND when it may not use the subsystem, unless `force`. */
+  addNamespaceHost(nqn: string, nsid: number, hostNqn: string, force: boolean): Promise<void>;
+  deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void>;
   /** INVALID_ARGUMENT when the namespace is not on an image. */
   changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void>;
   listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];

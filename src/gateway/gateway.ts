@@ -17,7 +17,7 @@ import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Condition } from './condition.ts';
-import { Configuration, holds, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
+import { Configuration, holds, type SubsystemConfig, setRecord } from './configuration.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
@@ -58,6 +58,12 @@ import {
 } from './subsystem-plans.ts';
 import { TargetApplier, type Trouble } from './target-applier.ts';
 import { refuse } from './validation.ts';
+import {
+  planAddNamespaceHost,
+  planChangeVisibility,
+  planDeleteNamespace,
+  planDeleteNamespaceHost,
+} from './visibility-plans.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;
@@ -161,6 +167,7 @@ export class Gateway implements GatewayApi {
       listeners: this.#listeners,
       isLocal,
       groups: options.groups,
+      visibleTo: (nqn, nsid) => this.#config.visibleTo(nqn, nsid),
       log,
     });
     this.#rebalancer = new Rebalancer({
@@ -359,6 +366,7 @@ export class Gateway implements GatewayApi {
     changes: readonly ConfigChange[],
     undo?: (now: ConfigSnapshot | null) => Promise<void>,
   ): Promise<void> {
+    if (changes.length === 0) return;
     const { store } = this.#options;
     let version: number;
     try {
@@ -483,7 +491,7 @@ export class Gateway implements GatewayApi {
           `this would move image ${imagePathOf(backend)} to the trash; say that you are sure (--i-am-sure)`,
         );
       }
-      await this.#commit([removeRecord(record)]);
+      await this.#commit(planDeleteNamespace(this.#config, record));
       if (trashes) await this.#options.groups.trash(backend, anaGroupId);
     });
   }
@@ -538,6 +546,21 @@ export class Gateway implements GatewayApi {
       const before = findNamespace(this.#config, nqn, nsid);
       return this.#commit([setRecord(planImageTreatment(before, treatment))]);
     });
+  }
+
+  changeNamespaceVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void> {
+    return this.#mutate(() => {
+      const connected = this.#listing.connectedHosts(nqn);
+      return this.#commit(planChangeVisibility(this.#config, nqn, nsid, autoVisible, force, connected));
+    });
+  }
+
+  addNamespaceHost(nqn: string, nsid: number, hostNqn: string, force: boolean): Promise<void> {
+    return this.#mutate(() => this.#commit(planAddNamespaceHost(this.#config, nqn, nsid, hostNqn, force)));
+  }
+
+  deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
+    return this.#mutate(() => this.#commit(planDeleteNamespaceHost(this.#config, nqn, nsid, hostNqn)));
   }
 
   #requireDevice(record: NamespaceRecord): BlockDevice {

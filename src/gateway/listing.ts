@@ -101,6 +101,7 @@ export class Listing {
 
   namespace(record: NamespaceRecord): NamespaceInfo {
     const { nqn, nsid, uuid, backend, sizeBytes, blockSize, anaGroupId, readOnly } = record;
+    const listed = this.#options.config.subsystem(nqn).namespaceHosts.get(nsid) ?? [];
     return {
       nqn,
       nsid,
@@ -111,9 +112,16 @@ export class Listing {
       blockSize,
       anaGroupId,
       readOnly,
+      autoVisible: !record.noAutoVisible,
+      hosts: [...listed].sort(),
       disableAutoResize: record.disableAutoResize ?? false,
       imageWasShrunk: (this.#options.deviceBytes(record) ?? sizeBytes) < sizeBytes,
     };
+  }
+
+  /** NQNs of the hosts that have a live controller on a subsystem here. */
+  connectedHosts(nqn: string): Set<string> {
+    return new Set([...this.#controllers(nqn)].map(({ host }) => host.hostNqn));
   }
 
   /** Live controllers, and the allowed hosts that have none. Throws SUBSYSTEM_NOT_FOUND for an NQN that is not there. */

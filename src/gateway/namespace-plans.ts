@@ -50,6 +50,7 @@ export function planAddNamespace(
     blockSize,
     readOnly: spec.readOnly ?? false,
     ...(spec.disableAutoResize && { disableAutoResize: true }),
+    ...(spec.noAutoVisible && { noAutoVisible: true }),
     backend: backendRecord(config, spec),
     ...(spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
   };

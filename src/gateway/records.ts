@@ -65,10 +65,25 @@ export interface NamespaceRecord {
   readonly readOnly: boolean;
   /** The namespace keeps its size when its image grows. */
   readonly disableAutoResize?: boolean;
+  /** Only the hosts of its {@link NamespaceHostRecord}s see it. */
+  readonly noAutoVisible?: boolean;
   readonly backend: BackendRecord;
 }
 
-export type ConfigRecord = SubsystemRecord | HostRecord | ListenerRecord | NamespaceRecord;
+/** A host that sees a namespace which is not visible to all. */
+export interface NamespaceHostRecord {
+  readonly kind: 'ns-host';
+  readonly nqn: string;
+  readonly nsid: number;
+  readonly hostNqn: string;
+}
+
+export type ConfigRecord =
+  | SubsystemRecord
+  | HostRecord
+  | ListenerRecord
+  | NamespaceRecord
+  | NamespaceHostRecord;
 
 /** As `rbd` takes it: `pool/image` or `pool/namespace/image`. */
 export function imagePathOf({ pool, radosNamespace, image }: RbdRecord): string {
@@ -86,6 +101,8 @@ export function keyOf(record: ConfigRecord): string {
       return `listener_${record.nqn}_${record.hostName}_TCP_${record.traddr}_${record.trsvcid}`;
     case 'namespace':
       return `namespace_${record.nqn}_${record.nsid}`;
+    case 'ns-host':
+      return `ns-host_${record.nqn}_${record.nsid}_${record.hostNqn}`;
   }
 }
 
@@ -123,8 +140,11 @@ function fieldsOf(record: ConfigRecord): Record<string, unknown> {
         size: record.sizeBytes,
         read_only: record.readOnly,
         ...(record.disableAutoResize && { disable_auto_resize: true }),
+        ...(record.noAutoVisible && { no_auto_visible: true }),
         ...backendFields(record.backend),
       };
+    case 'ns-host':
+      return { subsystem_nqn: record.nqn, nsid: record.nsid, host_nqn: record.hostNqn };
   }
 }
 
@@ -172,6 +192,13 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
       return decodeListener(fields);
     case 'namespace':
       return decodeNamespace(fields);
+    case 'ns-host':
+      return {
+        kind,
+        nqn: fields.text('subsystem_nqn'),
+        nsid: fields.integer('nsid', 1, LIMITS.maxNamespacesPerSubsystem),
+        hostNqn: fields.text('host_nqn'),
+      };
     default:
       return fields.refuse('this version of Anagate does not know records of that kind');
   }
@@ -209,6 +236,7 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
     sizeBytes,
     readOnly: fields.flag('read_only'),
     ...(fields.flag('disable_auto_resize') && { disableAutoResize: true }),
+    ...(fields.flag('no_auto_visible') && { noAutoVisible: true }),
     backend: decodeBackend(fields),
   };
 }

@@ -5,7 +5,13 @@
 import { SocketAddress } from 'node:net';
 import { LIMITS } from '../limits.ts';
 import type { ConfigChange } from '../store/store.ts';
-import { type Configuration, removeRecord, type SubsystemConfig, setRecord } from './configuration.ts';
+import {
+  type Configuration,
+  namespaceHosts,
+  removeRecord,
+  type SubsystemConfig,
+  setRecord,
+} from './configuration.ts';
 import type { ListenerSpec, SubsystemSpec } from './gateway-api.ts';
 import type { ListenerRecord, SubsystemRecord } from './records.ts';
 import {
@@ -56,6 +62,9 @@ export function planDeleteSubsystem(config: Configuration, nqn: string, force: b
   }
   return [
     ...[...subsystem.listeners.values()].map(removeRecord),
+    ...[...subsystem.namespaceHosts.keys()]
+      .flatMap((nsid) => namespaceHosts(subsystem, nsid))
+      .map(removeRecord),
     ...[...subsystem.namespaces.values()].map(removeRecord),
     ...hostNqns(subsystem).map((hostNqn) => removeRecord({ kind: 'host', nqn, hostNqn })),
     removeRecord(subsystem.record),

@@ -12,7 +12,7 @@ import type { Subsystem } from '../target/subsystem.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
 import type { GroupBackends } from './backends.ts';
-import type { RecordChange } from './configuration.ts';
+import type { Configuration, RecordChange } from './configuration.ts';
 import type { Listeners } from './listeners.ts';
 import type { NamespaceDevices } from './namespace-devices.ts';
 import {
@@ -37,6 +37,8 @@ export interface TargetApplierOptions {
   /** Whether a listener's host name means this gateway. */
   isLocal: (hostName: string) => boolean;
   groups: Pick<GroupBackends, 'move'>;
+  /** See {@link Configuration.visibleTo}; of the configuration once all changes are made. */
+  visibleTo: Configuration['visibleTo'];
   log: Log;
 }
 
@@ -96,6 +98,9 @@ export class TargetApplier {
       case 'namespace':
         this.#addNamespace(record);
         return;
+      case 'ns-host':
+        this.#showNamespace(record);
+        return;
       case 'listener':
         await this.#openListener(record);
     }
@@ -114,6 +119,9 @@ export class TargetApplier {
         this.#troubles.delete(keyOf(record));
         this.#subsystem(record).removeNamespace(record.nsid);
         await devices.close(record);
+        return;
+      case 'ns-host':
+        this.#showNamespace(record);
         return;
       case 'listener':
         this.#troubles.delete(keyOf(record));
@@ -172,10 +180,11 @@ export class TargetApplier {
   }
 
   #offer(record: NamespaceRecord, device: BlockDevice): void {
-    const { nsid, uuid, anaGroupId, blockSize, sizeBytes, readOnly } = record;
+    const { nqn, nsid, uuid, anaGroupId, blockSize, sizeBytes, readOnly } = record;
+    const visibleTo = this.#options.visibleTo(nqn, nsid) ?? null;
     const nguid = formatNguid(nguidOfUuid(uuid)!);
     this.#subsystem(record).addNamespace(
-      { nsid, uuid, nguid, anaGroupId, blockSize, sizeBytes, readOnly },
+      { nsid, uuid, nguid, anaGroupId, blockSize, sizeBytes, readOnly, visibleTo },
       device,
     );
   }
@@ -186,6 +195,14 @@ export class TargetApplier {
     const subsystem = this.#subsystem(after);
     subsystem.changeAnaGroup(after.nsid, after.anaGroupId);
     subsystem.resizeNamespace(after.nsid, after.sizeBytes);
+    this.#showNamespace(after);
+  }
+
+  /** To whom the configuration says, in one step however many records that changed. */
+  #showNamespace({ nqn, nsid }: { nqn: string; nsid: number }): void {
+    const { target, visibleTo } = this.#options;
+    const hosts = visibleTo(nqn, nsid);
+    if (hosts !== undefined) target.subsystems.get(nqn)!.setVisibility(nsid, hosts);
   }
 
   async #moveDevice(record: NamespaceRecord): Promise<void> {
@@ -248,6 +265,7 @@ const CHANGEABLE = new Set<string>([
   'anaGroupId',
   'disableAutoResize',
   'trashOnDelete',
+  'noAutoVisible',
 ] satisfies (keyof NamespaceRecord | keyof RbdRecord)[]);
 
 /** Whether hosts may take one for the other. */

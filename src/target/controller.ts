@@ -6,6 +6,7 @@ import type { Clock, Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { AsyncEvents, anaChange, namespaceAttributeChanged } from './async-events.ts';
 import { ErrorLog } from './error-log.ts';
+import type { Namespace } from './namespace.ts';
 import type { Port } from './port.ts';
 import type { Queue } from './queue.ts';
 import type { Subsystem } from './subsystem.ts';
@@ -197,6 +198,21 @@ export class Controller {
     const late = this.clock.nowMs() - this.keepAliveDueMs > Math.max(100, this.katoMs / 4);
     if (this.traffic || late) this.armKeepAlive();
     else this.end('keep alive timeout');
+  }
+
+  // ---- namespaces ----
+
+  /** The namespace with that NSID, if this host may see it: any other is not there, whatever the command. Not for discovery. */
+  namespace(nsid: number): Namespace | undefined {
+    const namespace = this.subsystem!.namespaces.get(nsid);
+    return namespace?.isVisibleTo(this) ? namespace : undefined;
+  }
+
+  /** All that this host may see, by ascending NSID. */
+  *namespaces(): Generator<Namespace> {
+    for (const namespace of this.subsystem!.namespaces.values()) {
+      if (namespace.isVisibleTo(this)) yield namespace;
+    }
   }
 
   // ---- changes that hosts must hear of ----

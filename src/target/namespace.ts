@@ -1,5 +1,6 @@
 /** A namespace as hosts see it: identity and geometry from the record, bytes from a block device. */
 import type { BlockDevice } from '../base/block-device.ts';
+import type { Controller } from './controller.ts';
 import { NamespaceStats } from './namespace-stats.ts';
 import type { Request } from './request.ts';
 
@@ -17,6 +18,8 @@ export interface NamespaceConfig {
   /** A multiple of the block size, below 2^53. */
   sizeBytes: number;
   readOnly?: boolean;
+  /** NQNs of the only hosts that see it; absent or null: every host of the subsystem does. */
+  visibleTo?: ReadonlySet<string> | null;
 }
 
 export class Namespace {
@@ -36,6 +39,8 @@ export class Namespace {
   /** NSZE. */
   blocks: number;
   removed = false;
+  /** As in the config; changed by {@link Subsystem.setVisibility}. */
+  visibleTo: ReadonlySet<string> | null;
 
   /**
    * Writes whose connection is gone while the backend still works on them (ha-design S9). While there are any,
@@ -51,10 +56,15 @@ export class Namespace {
     this.blockSize = config.blockSize;
     this.blockShift = Math.log2(config.blockSize);
     this.readOnly = config.readOnly ?? false;
+    this.visibleTo = config.visibleTo ?? null;
     this.anaGroupId = config.anaGroupId;
     this.sizeBytes = config.sizeBytes;
     this.blocks = config.sizeBytes / config.blockSize;
     this.device = device;
+  }
+
+  isVisibleTo(controller: Controller): boolean {
+    return this.visibleTo === null || this.visibleTo.has(controller.host.hostNqn);
   }
 
   setSize(sizeBytes: number): void {

@@ -75,7 +75,7 @@ export class Subsystem {
     this.namespaces.set(config.nsid, namespace);
     if (config.nsid < this.highestNsid) this.sortNamespaces();
     else this.highestNsid = config.nsid;
-    this.announce(config.nsid);
+    this.announce(namespace);
     for (const ana of this.anaTables()) ana.memberCameOrWent(config.anaGroupId);
     return namespace;
   }
@@ -86,10 +86,29 @@ export class Subsystem {
     if (namespace === undefined) return undefined;
     namespace.removed = true;
     this.namespaces.delete(nsid);
-    this.announce(nsid);
+    this.announce(namespace);
     for (const ana of this.anaTables()) ana.memberCameOrWent(namespace.anaGroupId);
     namespace.retryWaiting();
     return namespace;
+  }
+
+  /**
+   * Shows a namespace to other hosts (null: to all). Those that gain or lose it see it appear or disappear; the others hear
+   * nothing. What a host that loses it has at the device still completes.
+   */
+  setVisibility(nsid: number, visibleTo: ReadonlySet<string> | null): void {
+    const namespace = this.namespaces.get(nsid);
+    if (namespace === undefined) return;
+    const saw = new Set([...this.controllers].filter((controller) => namespace.isVisibleTo(controller)));
+    namespace.visibleTo = visibleTo;
+    const tables = new Set<AnaStates>();
+    for (const controller of this.controllers) {
+      if (namespace.isVisibleTo(controller) === saw.has(controller)) continue;
+      controller.namespaceChanged(nsid);
+      tables.add(controller.port.ana);
+    }
+    for (const ana of tables) ana.memberCameOrWent(namespace.anaGroupId);
+    namespace.retryWaiting();
   }
 
   /** The namespace has another size now: hosts read it anew. */
@@ -97,7 +116,7 @@ export class Subsystem {
     const namespace = this.namespaces.get(nsid);
     if (namespace === undefined || namespace.sizeBytes === sizeBytes) return;
     namespace.setSize(sizeBytes);
-    this.announce(nsid);
+    this.announce(namespace);
   }
 
   /** Moves a namespace to another ANA group: hosts re-read the ANA log. */
@@ -106,7 +125,7 @@ export class Subsystem {
     if (namespace === undefined || namespace.anaGroupId === groupId) return;
     const old = namespace.anaGroupId;
     namespace.anaGroupId = groupId;
-    this.announce(nsid);
+    this.announce(namespace);
     for (const ana of this.anaTables()) {
       ana.membersChanged(old);
       ana.membersChanged(groupId);
@@ -119,8 +138,10 @@ export class Subsystem {
     for (const controller of [...this.controllers]) controller.end(reason);
   }
 
-  private announce(nsid: number): void {
-    for (const controller of this.controllers) controller.namespaceChanged(nsid);
+  private announce(namespace: Namespace): void {
+    for (const controller of this.controllers) {
+      if (namespace.isVisibleTo(controller)) controller.namespaceChanged(namespace.nsid);
+    }
   }
 
   /** The ANA states that hosts of this subsystem see. */

@@ -176,13 +176,23 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
     blockSize: 512 | 4096,
     group: number,
     readOnly = false,
+    visibleTo: ReadonlySet<string> | null = null,
   ) {
     const device = new TestDevice(sizeBytes);
     if (subsystem === main) devices.set(nsid, device);
     const tag = `${subsystem.serial.slice(-2)}${nsid.toString(16).padStart(6, '0')}`;
     const uuid = `${tag}-0000-4000-8000-00000000a6a7`;
     subsystem.addNamespace(
-      { nsid, uuid, nguid: uuid.replaceAll('-', ''), anaGroupId: group, blockSize, sizeBytes, readOnly },
+      {
+        nsid,
+        uuid,
+        nguid: uuid.replaceAll('-', ''),
+        anaGroupId: group,
+        blockSize,
+        sizeBytes,
+        readOnly,
+        visibleTo,
+      },
       device,
     );
   }
@@ -236,7 +246,9 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
     },
     setAna: (path, group, state) => ana[path].set(group, AnaState[state]),
     drain: (path, group, holdMs) => ana[path].drain(group, systemTimers, holdMs),
-    addNamespace: (nsid, sizeBytes, blockSize, group = 1) => addTo(main, nsid, sizeBytes, blockSize, group),
+    addNamespace: (nsid, sizeBytes, blockSize, group = 1, visibleTo) =>
+      addTo(main, nsid, sizeBytes, blockSize, group, false, visibleTo ? new Set(visibleTo) : null),
+    setVisibility: (nsid, visibleTo) => main.setVisibility(nsid, visibleTo && new Set(visibleTo)),
     removeNamespace: (nsid) => {
       main.removeNamespace(nsid);
       devices.delete(nsid);

@@ -81,7 +81,15 @@ export interface Control {
   setAccepting(accepting: boolean): void;
   setAna(path: PathName, group: number, state: AnaName): void;
   drain(path: PathName, group: number, holdMs?: number): Promise<boolean>;
-  addNamespace(nsid: number, sizeBytes: number, blockSize: 512 | 4096, group?: number): void;
+  addNamespace(
+    nsid: number,
+    sizeBytes: number,
+    blockSize: 512 | 4096,
+    group?: number,
+    visibleTo?: readonly string[],
+  ): void;
+  /** NQNs of the only hosts that see the namespace; null: all do. */
+  setVisibility(nsid: number, visibleTo: readonly string[] | null): void;
   removeNamespace(nsid: number): void;
   resizeNamespace(nsid: number, sizeBytes: number): Promise<void>;
   changeAnaGroup(nsid: number, group: number): void;

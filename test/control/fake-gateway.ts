@@ -183,6 +183,8 @@ export class FakeGateway implements GatewayApi {
       blockSize: spec.blockSize ?? 512,
       anaGroupId: spec.anaGroupId ?? 1,
       readOnly: spec.readOnly ?? false,
+      autoVisible: !spec.noAutoVisible,
+      hosts: [],
       disableAutoResize: spec.disableAutoResize ?? false,
       imageWasShrunk: false,
     };
@@ -216,6 +218,28 @@ export class FakeGateway implements GatewayApi {
       throw new AnagateError('INVALID_ARGUMENT', `namespace ${nsid} is not on an image`);
     if (autoResize !== undefined) namespace.disableAutoResize = !autoResize;
     if (trashOnDelete !== undefined) namespace.backend.trashOnDelete = trashOnDelete;
+  }
+
+  /** What the last change of visibility or addition of a host to a namespace said. */
+  lastForce = false;
+
+  async changeNamespaceVisibility(
+    nqn: string,
+    nsid: number,
+    autoVisible: boolean,
+    force: boolean,
+  ): Promise<void> {
+    this.#namespace(nqn, nsid).autoVisible = autoVisible;
+    this.lastForce = force;
+  }
+
+  async addNamespaceHost(nqn: string, nsid: number, hostNqn: string, force: boolean): Promise<void> {
+    this.#namespace(nqn, nsid).hosts.push(hostNqn);
+    this.lastForce = force;
+  }
+
+  async deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
+    removeIf(this.#namespace(nqn, nsid).hosts, (host) => host === hostNqn);
   }
 
   listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {

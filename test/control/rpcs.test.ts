@@ -315,7 +315,6 @@ describe('namespace_add', () => {
     ['a negative group', { backend: 'memory', size: GIB, anagrpid: -1 }, EINVAL],
     ['no subsystem', { subsystem_nqn: '', backend: 'memory', size: GIB }, EINVAL],
     ['an unknown subsystem', { subsystem_nqn: 'nqn.x', backend: 'memory', size: GIB }, ENOENT],
-    ['selective visibility', { backend: 'memory', size: GIB, no_auto_visible: true }, ENOTSUP],
     ['a new image without a size', { rbd_pool_name: 'p', rbd_image_name: 'i', create_image: true }, EINVAL],
     ['trash for memory', { backend: 'memory', size: GIB, trash_image: true }, EINVAL],
     ['a data pool for memory', { backend: 'memory', size: GIB, rbd_data_pool_name: 'd' }, EINVAL],

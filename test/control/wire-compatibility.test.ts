@@ -52,6 +52,7 @@ describe('requests by field number', () => {
       int(8, 1),
       int(9, GIB),
       int(10, 1),
+      int(11, 1),
       int(12, 1),
       int(13, 1),
       int(14, 1),
@@ -76,6 +77,7 @@ describe('requests by field number', () => {
       blockSize: 4096,
       anaGroupId: 3,
       readOnly: true,
+      noAutoVisible: true,
       disableAutoResize: true,
       force: true,
     });
@@ -127,6 +129,28 @@ describe('requests by field number', () => {
     ]);
     await ask('namespace_set_auto_resize', bytes(1, NQN), int(2, 1), int(3, 1));
     expect(served.gateway.listNamespaces()).toMatchObject([{ disableAutoResize: false }]);
+  });
+
+  it('namespace_change_visibility: 3 auto_visible, 4 force; namespace_add_host and _delete_host: 3 host_nqn, 4 force', async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+    const [host, other] = ['nqn.2026-11.test:h', 'nqn.2026-11.test:i'];
+    await ask('namespace_change_visibility', bytes(1, NQN), int(2, 1), int(4, 1));
+    expect(served.gateway.listNamespaces()).toMatchObject([{ autoVisible: false }]);
+    expect(served.gateway.lastForce).toBe(true);
+    await ask('namespace_add_host', bytes(1, NQN), int(2, 1), bytes(3, host));
+    expect(served.gateway.lastForce).toBe(false);
+    await ask('namespace_add_host', bytes(1, NQN), int(2, 1), bytes(3, other), int(4, 1));
+    expect(served.gateway.lastForce).toBe(true);
+    await ask('namespace_delete_host', bytes(1, NQN), int(2, 1), bytes(3, host));
+    expect(served.gateway.listNamespaces()).toMatchObject([{ hosts: [other] }]);
+    const [listed] = messages(await ask('list_namespaces', bytes(1, NQN)), 4);
+    expect([number(listed, 13), text(listed, 14)]).toEqual([0, other]);
+    const [subsystem] = messages(await ask('get_subsystems'), 1);
+    const [detailed] = messages(subsystem, 11);
+    expect([number(detailed, 8), text(detailed, 9)]).toEqual([0, other]);
+    await ask('namespace_change_visibility', bytes(1, NQN), int(2, 1), int(3, 1));
+    expect(served.gateway.listNamespaces()).toMatchObject([{ autoVisible: true }]);
   });
 
   it('delete_subsystem: 2 force', async () => {

@@ -164,16 +164,15 @@ function errorLog(controller: Controller): Buffer {
 }
 
 function smartLog(controller: Controller, nsid: number): Buffer | number {
-  const subsystem = controller.subsystem!;
   const all = nsid === 0 || nsid === BROADCAST_NSID;
-  const one = subsystem.namespaces.get(nsid);
+  const one = controller.namespace(nsid);
   if (!all && one === undefined) return Status.invalidNamespaceOrFormat;
   let reads = 0;
   let writes = 0;
   let readBytes = 0;
   let writtenBytes = 0;
   let errors = 0;
-  for (const { stats } of all ? subsystem.namespaces.values() : [one!]) {
+  for (const { stats } of all ? controller.namespaces() : [one!]) {
     reads += stats.reads.count;
     writes += stats.writes.count;
     readBytes += stats.reads.bytes;
@@ -201,11 +200,11 @@ function dataUnits(bytes: number): number {
   return Math.ceil(bytes / 512_000);
 }
 
-/** Groups that exist on this gateway or hold a namespace of this subsystem, ascending. */
+/** Groups that exist on this gateway or hold a namespace that the host sees, ascending. */
 function anaLog(controller: Controller, groupsOnly: boolean): Buffer {
   const ana = controller.port.ana;
   const members = new Map<number, number[]>();
-  for (const namespace of controller.subsystem!.namespaces.values()) {
+  for (const namespace of controller.namespaces()) {
     const list = members.get(namespace.anaGroupId);
     if (list === undefined) members.set(namespace.anaGroupId, [namespace.nsid]);
     else list.push(namespace.nsid);

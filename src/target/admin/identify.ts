@@ -76,18 +76,16 @@ function identify(
   cns: number,
   page: Buffer,
 ): number {
-  const subsystem = controller.subsystem!;
-  const nsids = subsystem.namespaces.keys();
   switch (cns) {
     case Cns.controller:
       encodeIdentifyController(ioControllerFields(target, controller), page);
       return 0;
     case Cns.activeNamespaces:
     case Cns.allocatedNamespaces:
-      return namespaceList(request, nsids, page);
+      return namespaceList(controller, request, page);
     case Cns.commandSetActiveNamespaces:
     case Cns.commandSetAllocatedNamespaces:
-      return ofNvmCommandSet(request) ?? namespaceList(request, nsids, page);
+      return ofNvmCommandSet(request) ?? namespaceList(controller, request, page);
     case Cns.namespace:
     case Cns.allocatedNamespace:
       return ofNamespace(target, controller, request, (namespace) => putNamespace(target, namespace, page));
@@ -115,17 +113,24 @@ function identify(
       encodeNvmController({}, page);
       return 0;
     case Cns.namespaceDescriptors: {
-      const namespace = subsystem.namespaces.get(request.nsid);
+      const namespace = controller.namespace(request.nsid);
       if (namespace === undefined) return Status.invalidNamespaceOrFormat;
       encodeNamespaceDescriptors({ nguid: namespace.nguid, uuid: namespace.uuid, csi: CommandSet.nvm }, page);
       return 0;
     }
-    case Cns.attachedControllers:
-      if (!subsystem.namespaces.has(request.nsid)) return Status.invalidNamespaceOrFormat;
-      encodeControllerList(cntlids(controller), request.cdw10 >>> 16, page);
+    case Cns.attachedControllers: {
+      const namespace = controller.namespace(request.nsid);
+      if (namespace === undefined) return Status.invalidNamespaceOrFormat;
+      const attached = cntlids(controller, (other) => namespace.isVisibleTo(other));
+      encodeControllerList(attached, request.cdw10 >>> 16, page);
       return 0;
+    }
     case Cns.controllers:
-      encodeControllerList(cntlids(controller), request.cdw10 >>> 16, page);
+      encodeControllerList(
+        cntlids(controller, () => true),
+        request.cdw10 >>> 16,
+        page,
+      );
       return 0;
     case Cns.commandSetCombinations:
       encodeCommandSetCombinations([1n << BigInt(CommandSet.nvm)], page);
@@ -144,8 +149,10 @@ function ofNvmCommandSet(request: Request): number | null {
   return commandSet(request) === CommandSet.nvm ? null : Status.invalidField;
 }
 
-function namespaceList(request: Request, nsids: Iterable<number>, page: Buffer): number {
+/** Allocated is what the host may see as well: that others have namespaces is not its business. */
+function namespaceList(controller: Controller, request: Request, page: Buffer): number {
   if (request.nsid > LIST_NSID_MAX) return Status.invalidNamespaceOrFormat;
+  const nsids = [...controller.namespaces()].map(({ nsid }) => nsid);
   encodeNamespaceList(nsids, request.nsid, page);
   return 0;
 }
@@ -159,13 +166,15 @@ function ofNamespace(
 ): number {
   if (request.nsid === 0 || request.nsid > target.settings.maxNamespaces)
     return Status.invalidNamespaceOrFormat;
-  const namespace = controller.subsystem!.namespaces.get(request.nsid);
+  const namespace = controller.namespace(request.nsid);
   if (namespace !== undefined) put(namespace);
   return 0;
 }
 
-function cntlids(controller: Controller): number[] {
-  return [...controller.subsystem!.controllers].map((c) => c.cntlid).sort((a, b) => a - b);
+/** Of the controllers of its subsystem that `wanted` picks, ascending. */
+function cntlids(controller: Controller, wanted: (other: Controller) => boolean): number[] {
+  const others = [...controller.subsystem!.controllers].filter(wanted);
+  return others.map(({ cntlid }) => cntlid).sort((a, b) => a - b);
 }
 
 function ioControllerFields(target: Target, controller: Controller) {

@@ -39,7 +39,7 @@ export function isTurnedAway(request: Request): boolean {
 
 /** A command that is not half of a fused pair, or one half looked at by itself. */
 export function planPlain(target: Target, controller: Controller, request: Request): number {
-  const namespace = controller.subsystem!.namespaces.get(request.nsid);
+  const namespace = controller.namespace(request.nsid);
   if (namespace === undefined) return unknownNamespace(request);
   request.namespace = namespace;
   switch (request.opcode) {

@@ -11,8 +11,8 @@ const FUA = 0x4000_0000;
  */
 export function enter(request: Request): boolean {
   const namespace = request.namespace!;
-  if (namespace.removed) {
-    // it went while the command waited for its data, for a drain or for an orphaned write
+  if (namespace.removed || !namespace.isVisibleTo(request.queue.controller!)) {
+    // it went, for all or for this host, while the command waited for its data, for a drain or for an orphaned write
     request.refuse(Status.invalidNamespaceOrFormat);
     return false;
   }

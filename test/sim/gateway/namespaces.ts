@@ -60,6 +60,7 @@ export class Namespaces {
       devices: this.#devices,
       listeners,
       isLocal: () => true,
+      visibleTo: () => null,
       groups,
       log,
     });
