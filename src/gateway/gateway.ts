@@ -3,7 +3,6 @@
  * the configuration, what it needs is made ready, it is committed, and then it is applied. A request that fails before the
  * commit leaves no trace.
  */
-import type { BlockDevice } from '../base/block-device.ts';
 import type { Timer, Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -17,7 +16,7 @@ import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Condition } from './condition.ts';
-import { Configuration, holds, type SubsystemConfig, setRecord } from './configuration.ts';
+import { Configuration, holds, type SubsystemConfig } from './configuration.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
@@ -35,18 +34,11 @@ import type {
 import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
-import {
-  chooseAnaGroup,
-  findNamespace,
-  planAddNamespace,
-  planImageTreatment,
-  planResize,
-} from './namespace-plans.ts';
+import { NamespaceRequests } from './namespace-requests.ts';
 import { type LeaseTerms, Ownership } from './ownership.ts';
 import { Rebalancer } from './rebalancer.ts';
-import { imagePathOf, type ListenerRecord, type NamespaceRecord } from './records.ts';
+import type { ListenerRecord } from './records.ts';
 import { newSerial } from './serial.ts';
-import { usesBacking } from './shared-backing.ts';
 import { Statistics } from './statistics.ts';
 import {
   planAddHost,
@@ -58,12 +50,6 @@ import {
 } from './subsystem-plans.ts';
 import { TargetApplier, type Trouble } from './target-applier.ts';
 import { refuse } from './validation.ts';
-import {
-  planAddNamespaceHost,
-  planChangeVisibility,
-  planDeleteNamespace,
-  planDeleteNamespaceHost,
-} from './visibility-plans.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;
@@ -125,6 +111,7 @@ export class Gateway implements GatewayApi {
   readonly #ownership: Ownership;
   readonly #applier: TargetApplier;
   readonly #listing: Listing;
+  readonly #namespaces: NamespaceRequests;
   readonly statistics: Statistics;
   #state: State = 'new';
   #place: GatewayPlace | null = null;
@@ -187,6 +174,18 @@ export class Gateway implements GatewayApi {
       ana: this.#ana,
       listeners: this.#listeners,
       deviceBytes: (record) => this.#devices.get(record)?.sizeBytes,
+    });
+    this.#namespaces = new NamespaceRequests({
+      config: this.#config,
+      devices: this.#devices,
+      listing: this.#listing,
+      groups: options.groups,
+      monitor,
+      serves: (group) => this.#ownership.serves(group),
+      mutate: (request) => this.#mutate(request),
+      commit: (changes, undo) => this.#commit(changes, undo),
+      newUuid: options.random.uuid,
+      log,
     });
   }
 
@@ -366,7 +365,6 @@ export class Gateway implements GatewayApi {
     changes: readonly ConfigChange[],
     undo?: (now: ConfigSnapshot | null) => Promise<void>,
   ): Promise<void> {
-    if (changes.length === 0) return;
     const { store } = this.#options;
     let version: number;
     try {
@@ -404,6 +402,10 @@ export class Gateway implements GatewayApi {
   #showGroups(): void {
     const groups = [...this.#config.namespaces()].map(({ anaGroupId }) => anaGroupId);
     this.#ownership.exist([...this.#options.monitor.homeGroups(), ...groups]);
+  }
+
+  #resized(): void {
+    if (this.#state === 'serving') this.#namespaces.followSizes();
   }
 
   /** Another gateway's commit, or an echo of our own. */
@@ -464,111 +466,38 @@ export class Gateway implements GatewayApi {
     return this.#mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
   }
 
-  // ---- namespaces ----
+  // ---- namespaces: see NamespaceRequests ----
 
   addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo> {
-    return this.#mutate(async () => {
-      const context = { newUuid: this.#options.random.uuid, homeGroups: this.#options.monitor.homeGroups() };
-      const plan = planAddNamespace(this.#config, spec, context);
-      const create = spec.backend.type !== 'memory' && (spec.backend.create ?? false);
-      const { record, undo } = await this.#devices.create(plan, create, spec.force ?? false);
-      await this.#commit([setRecord(record)], (now) =>
-        // Somebody else may have found what was made here, and use it now.
-        undo(now === null || usesBacking(now, record.backend)),
-      );
-      return this.#listing.namespace(record);
-    });
+    return this.#namespaces.add(spec);
   }
 
   deleteNamespace(nqn: string, nsid: number, trash = false): Promise<void> {
-    return this.#mutate(async () => {
-      const record = findNamespace(this.#config, nqn, nsid);
-      const { backend, anaGroupId } = record;
-      const trashes = backend.type === 'rbd' && backend.trashOnDelete;
-      if (trashes && !trash) {
-        refuse(
-          'INVALID_ARGUMENT',
-          `this would move image ${imagePathOf(backend)} to the trash; say that you are sure (--i-am-sure)`,
-        );
-      }
-      await this.#commit(planDeleteNamespace(this.#config, record));
-      if (trashes) await this.#options.groups.trash(backend, anaGroupId);
-    });
-  }
-
-  /** Namespaces grow with their images, unless they are not to. The owner of an ANA group says it for all. */
-  #resized(): void {
-    if (this.#state !== 'serving' || this.#grown().length === 0) return;
-    this.#mutate(async () => {
-      const grown = this.#grown();
-      if (grown.length > 0) await this.#commit(grown.map(setRecord));
-    }).catch((err: unknown) => {
-      this.#options.log.error({ err }, 'the new size of an image could not be taken over');
-    });
-  }
-
-  /** Records as they should be, of images that are larger than theirs say. */
-  #grown(): NamespaceRecord[] {
-    const grown: NamespaceRecord[] = [];
-    for (const record of this.#config.namespaces()) {
-      if (record.backend.type !== 'rbd' || record.disableAutoResize) continue;
-      if (!this.#ownership.serves(record.anaGroupId)) continue;
-      const { sizeBytes: bytes = 0 } = this.#devices.get(record) ?? {};
-      const sizeBytes = Math.min(bytes - (bytes % record.blockSize), LIMITS.maxNamespaceBytes);
-      if (sizeBytes > record.sizeBytes) grown.push({ ...record, sizeBytes });
-    }
-    return grown;
+    return this.#namespaces.delete(nqn, nsid, trash);
   }
 
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo> {
-    return this.#mutate(async () => {
-      const before = findNamespace(this.#config, nqn, nsid);
-      const record = planResize(before, sizeBytes);
-      const device = this.#requireDevice(before);
-      // The device first: one that is larger than the record says does no harm, should this end here.
-      if (device.sizeBytes < sizeBytes) await device.resize(sizeBytes);
-      await this.#commit([setRecord(record)]);
-      return this.#listing.namespace(record);
-    });
+    return this.#namespaces.resize(nqn, nsid, sizeBytes);
   }
 
   changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void> {
-    return this.#mutate(async () => {
-      const before = findNamespace(this.#config, nqn, nsid);
-      const group = chooseAnaGroup(this.#config, anaGroupId, this.#options.monitor.homeGroups());
-      if (group === before.anaGroupId) return;
-      await this.#commit([setRecord({ ...before, anaGroupId: group })]);
-    });
+    return this.#namespaces.changeAnaGroup(nqn, nsid, anaGroupId);
   }
 
   changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void> {
-    return this.#mutate(() => {
-      const before = findNamespace(this.#config, nqn, nsid);
-      return this.#commit([setRecord(planImageTreatment(before, treatment))]);
-    });
+    return this.#namespaces.changeImageTreatment(nqn, nsid, treatment);
   }
 
   changeNamespaceVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void> {
-    return this.#mutate(() => {
-      const connected = this.#listing.connectedHosts(nqn);
-      return this.#commit(planChangeVisibility(this.#config, nqn, nsid, autoVisible, force, connected));
-    });
+    return this.#namespaces.changeVisibility(nqn, nsid, autoVisible, force);
   }
 
   addNamespaceHost(nqn: string, nsid: number, hostNqn: string, force: boolean): Promise<void> {
-    return this.#mutate(() => this.#commit(planAddNamespaceHost(this.#config, nqn, nsid, hostNqn, force)));
+    return this.#namespaces.addHost(nqn, nsid, hostNqn, force);
   }
 
   deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
-    return this.#mutate(() => this.#commit(planDeleteNamespaceHost(this.#config, nqn, nsid, hostNqn)));
-  }
-
-  #requireDevice(record: NamespaceRecord): BlockDevice {
-    const device = this.#devices.get(record);
-    return (
-      device ??
-      refuse('BACKEND_FAILED', `namespace ${record.nsid} of ${record.nqn} has no open device; see the log`)
-    );
+    return this.#namespaces.deleteHost(nqn, nsid, hostNqn);
   }
 
   // ---- what there is ----

@@ -77,6 +77,8 @@ describe('requests', () => {
     expect(gateway.listNamespaces()[0]).toEqual({
       nqn: NQN,
       nsid: 1,
+      autoVisible: true,
+      hosts: [],
       uuid: '00000000-0000-4000-8000-000000000001',
       nguid: '00000000000040008000000000000001',
       backend: { type: 'memory' },

@@ -62,6 +62,7 @@ describe('a namespace that is not auto-visible', () => {
   it('is followed by a gateway that hears of all changes at once', async () => {
     const records = new MemoryRecords();
     const { gateway: writer } = await serve(records);
+    await writer.deleteListener({ ...(await writer.listListeners(NQN)[0]!) }, true);
     const reader = makeRig({ records });
     await reader.gateway.start();
     await writer.addNamespaceHost(NQN, 2, HOST, false);
@@ -107,7 +108,7 @@ describe('refused, with nothing changed:', () => {
     const add = (nsid: number, hostNqn: string) => gateway.addNamespaceHost(NQN, nsid, hostNqn, false);
     await expect(add(1, HOST)).rejects.toThrow(/visible to all hosts; change its visibility/);
     await expect(add(2, HOST)).rejects.toEqual(code('HOST_EXISTS'));
-    await expect(add(2, UNKNOWN)).rejects.toThrow(/may not use subsystem .* host add/);
+    await expect(add(2, UNKNOWN)).rejects.toThrow(/may not use subsystem .*host add/);
     await expect(add(2, '*')).rejects.toEqual(code('INVALID_ARGUMENT'));
     await expect(add(2, 'x')).rejects.toEqual(code('NQN_INVALID'));
     await expect(add(7, HOST)).rejects.toEqual(code('NAMESPACE_NOT_FOUND'));
