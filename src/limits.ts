@@ -18,6 +18,12 @@ export const LIMITS = {
   maxHostsPerNamespace: 16,
   /** Listener records of one subsystem, those of other gateways included: one discovery log entry each. */
   maxListenersPerSubsystem: 64,
+  /** TCP port of a listener when nobody names one: IANA's for NVMe over Fabrics. */
+  defaultListenPort: 4420,
+  /** Network masks of one subsystem: each is compared with each address of each gateway. */
+  maxNetworksPerSubsystem: 16,
+  /** Addresses of its node that a gateway publishes: as many as it can listen on. */
+  maxPublishedAddresses: 64,
   /** Different address:port pairs that one process listens on: a descriptor and an accept queue each. */
   maxListenAddresses: 64,
   /** Backends opened at the same time while the gateway starts: enough to hide latency, few enough to bound memory. */

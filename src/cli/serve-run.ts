@@ -144,6 +144,8 @@ async function start(
     target,
     openBackend: backends.open,
     groups: backends,
+    shared: !alone,
+    verifyListenerAddress: settings.verifyListenerAddress,
     ...(shared !== null && { lease: shared.lease }),
     rebalance: { periodMs: settings.rebalancePeriodMs, movesPerRound: settings.rebalanceMoves },
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),

@@ -49,6 +49,9 @@ const KEYS: Record<string, Record<string, Take>> = {
     max_ns_to_change_lb_grp: (settings, value) => {
       settings.rebalanceMoves = wholeNumber(value);
     },
+    verify_listener_ip: (settings, value) => {
+      settings.verifyListenerAddress = truth(value);
+    },
     enable_auth: (_, value) => notSupported('mutual TLS for gRPC', value),
     force_tls: (_, value) => notSupported('TLS on listeners', value),
   },
@@ -105,7 +108,7 @@ const IGNORED_KEYS: Record<string, readonly string[]> = {
     'max_gws_in_grp allowed_consecutive_spdk_ping_failures spdk_ping_interval_in_seconds ' +
     'ping_spdk_under_lock max_subsystems max_namespaces max_namespaces_per_subsystem max_hosts ' +
     'max_hosts_per_subsystem max_hosts_per_namespace max_namespaces_with_netmask subsystem_cache_expiration ' +
-    'verify_nqns verify_keys verify_listener_ip encryption_key enable_key_encryption prometheus_exporter_ssl ' +
+    'verify_nqns verify_keys encryption_key enable_key_encryption prometheus_exporter_ssl ' +
     'prometheus_bdev_pools prometheus_stats_interval prometheus_frequency_slow_down_factor ' +
     'prometheus_cycles_to_adjust_speed prometheus_startup_delay prometheus_connection_list_cache_expiration ' +
     'io_stats_enabled enable_spdk_discovery_controller max_message_length_in_mb'

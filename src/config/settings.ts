@@ -50,6 +50,8 @@ export interface Settings {
   rebalanceMoves: number;
   /** Who owns which ANA group, without failover; absent: the gateways of the group decide. A gateway's slot is the place of its first mention. */
   owners?: readonly { readonly group: number; readonly gateway: string }[];
+  /** Refuse listeners at addresses that no gateway's node has. */
+  verifyListenerAddress: boolean;
   /** Create the demo subsystem when nothing was ever configured. */
   demo: boolean;
 }
@@ -71,6 +73,7 @@ export const SETTING_DEFAULTS = {
   location: '',
   rebalancePeriodMs: 7000,
   rebalanceMoves: 8,
+  verifyListenerAddress: true,
   demo: true,
 } as const satisfies Partial<Settings>;
 

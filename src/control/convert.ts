@@ -2,12 +2,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayInfo, ListenerSpec } from '../gateway/gateway-api.ts';
+import { LIMITS } from '../limits.ts';
 import type { AddressFamily, AnaState, GwLogLevel, Int64 } from './gateway-types.ts';
 
 export const MIB = 1024 * 1024;
-
-/** TCP port of a listener when the request names none. */
-const DEFAULT_LISTENER_PORT = 4420;
 
 /** Any subsystem, in the requests that list. */
 const ANY = '*';
@@ -58,7 +56,7 @@ interface ListenerAddress {
  */
 export function toListenerSpec(request: ListenerAddress, gateway: GatewayInfo): ListenerSpec {
   const traddr = request.traddr.replace(/^\[(.*)\]$/, '$1');
-  const port = request.trsvcid ?? DEFAULT_LISTENER_PORT;
+  const port = request.trsvcid ?? LIMITS.defaultListenPort;
   if (port < 1 || port > 65535) throw new AnagateError('INVALID_ARGUMENT', `port ${port} is not in 1..65535`);
   return {
     nqn: requireNqn(request.nqn),

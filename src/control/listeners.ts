@@ -1,11 +1,16 @@
 /** The listener RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type { GatewayApi, ListenerInfo as Listener, ListenerSpec } from '../gateway/gateway-api.ts';
+import type {
+  GatewayApi,
+  ListenerInfo as Listener,
+  ListenerChecks,
+  ListenerSpec,
+} from '../gateway/gateway-api.ts';
 import { answer, answerDone, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
 import type { GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
 
-/** The host name of a listener that every gateway of the group has; in a deletion, of whoever's it is. */
+/** The host name of a listener of whoever's node has the address; in a deletion, of whoever's it is. */
 const EVERY_NODE = '*';
 
 export function listenerRpcs(
@@ -15,15 +20,11 @@ export function listenerRpcs(
     create_listener: (request) =>
       answer(`Failure adding ${request.nqn} listener at ${addressText(request)}`, {}, async () => {
         refuseFeatures(request, { secure: 'TLS is' });
-        const info = gateway.info();
-        const spec = toListenerSpec(request, info);
-        if (request.verify_host_name === true && ![info.hostname, info.name].includes(spec.hostName)) {
-          throw new AnagateError(
-            'INVALID_ARGUMENT',
-            `host name "${spec.hostName}" is not that of this gateway, "${info.hostname}"`,
-          );
-        }
-        return addListener(gateway, spec);
+        const spec = { ...toListenerSpec(request, gateway.info()), hostName: request.host_name };
+        return addListener(gateway, spec, {
+          verifyHostName: request.verify_host_name === true,
+          ...(request.force === true && { force: true }),
+        });
       }),
 
     delete_listener: (request) =>
@@ -68,9 +69,13 @@ export function listenerRpcs(
 }
 
 /** That another node's gateway will listen is said with a status, as in ceph-nvmeof, but is no failure: it is stored. */
-async function addListener(gateway: GatewayApi, spec: ListenerSpec): Promise<Partial<ReqStatus>> {
+async function addListener(
+  gateway: GatewayApi,
+  spec: ListenerSpec,
+  checks: ListenerChecks,
+): Promise<Partial<ReqStatus>> {
   try {
-    await gateway.addListener(spec);
+    await gateway.addListener(spec, checks);
     return {};
   } catch (error) {
     if (!(error instanceof AnagateError && error.code === 'LISTENER_REMOTE')) throw error;
@@ -78,7 +83,7 @@ async function addListener(gateway: GatewayApi, spec: ListenerSpec): Promise<Par
   }
 }
 
-/** Under which host name this gateway has the listener at an address: its own, or '*' when it is every gateway's. */
+/** Under which host name this gateway has the listener at an address: its own, or '*' when it is whoever's has the address. */
 function ownHostName(gateway: GatewayApi, { nqn, hostName, traddr, trsvcid }: ListenerSpec): string {
   const here = gateway.listListeners(nqn).filter((l) => l.traddr === traddr && l.trsvcid === trsvcid);
   const names = here.map((listener) => listener.hostName);
@@ -98,6 +103,6 @@ function toListenerInfo(listener: Listener): ListenerInfo {
     trsvcid: listener.trsvcid,
     secure: false,
     active: listener.active,
-    manual: true,
+    manual: listener.automatic !== true,
   };
 }

@@ -10,7 +10,14 @@ const SUBTYPE = 'NVMe';
 
 export function subsystemRpcs(
   gateway: GatewayApi,
-): RpcHandlers<'create_subsystem' | 'delete_subsystem' | 'list_subsystems' | 'get_subsystems'> {
+): RpcHandlers<
+  | 'create_subsystem'
+  | 'delete_subsystem'
+  | 'list_subsystems'
+  | 'get_subsystems'
+  | 'add_subsystem_network'
+  | 'del_subsystem_network'
+> {
   return {
     create_subsystem: (request) => {
       const asked = { nqn: request.subsystem_nqn };
@@ -23,6 +30,16 @@ export function subsystemRpcs(
     delete_subsystem: (request) =>
       answerDone(`Failure deleting subsystem ${request.subsystem_nqn}`, () =>
         gateway.deleteSubsystem(requireNqn(request.subsystem_nqn), request.force === true),
+      ),
+
+    add_subsystem_network: ({ subsystem_nqn: nqn, network_mask: mask }) =>
+      answerDone(`Failure adding network ${mask} to subsystem ${nqn}`, () =>
+        gateway.addSubsystemNetwork(requireNqn(nqn), mask),
+      ),
+
+    del_subsystem_network: ({ subsystem_nqn: nqn, network_mask: mask }) =>
+      answerDone(`Failure deleting network ${mask} from subsystem ${nqn}`, () =>
+        gateway.deleteSubsystemNetwork(requireNqn(nqn), mask),
       ),
 
     list_subsystems: (request) =>
@@ -44,15 +61,15 @@ function toSubsystemSpec(request: CreateSubsystemReq, group: string): SubsystemS
   }
   refuseFeatures(request, {
     dhchap_key: 'authentication of hosts is',
-    network_mask: 'listeners made from network masks are',
     secure_listeners: 'TLS on listeners is',
-    port: 'a port for listeners made from network masks is',
   });
   const nqn = requireNqn(request.subsystem_nqn);
   return {
     nqn: request.no_group_append === true ? nqn : appendGroup(nqn, group),
     ...(request.serial_number !== '' && { serial: request.serial_number }),
     ...(request.max_namespaces !== undefined && { maxNamespaces: request.max_namespaces }),
+    networks: request.network_mask,
+    ...(request.port !== undefined && { listenPort: request.port }),
   };
 }
 
@@ -75,7 +92,7 @@ function toSubsystemCli(info: SubsystemInfo): SubsystemCli {
     has_dhchap_key: false,
     allow_any_host: info.allowAnyHost,
     created_without_key: true,
-    network_mask: [],
+    network_mask: [...info.networks],
   };
 }
 
@@ -111,6 +128,6 @@ function toSubsystem(info: SubsystemInfo, gateway: GatewayApi): Subsystem {
       hosts: namespace.hosts,
     })),
     has_dhchap_key: false,
-    network_mask: [],
+    network_mask: [...info.networks],
   };
 }

@@ -13,11 +13,6 @@ const SEE_METRICS = "not supported; the numbers are in the gateway's Prometheus 
 
 export const unsupportedRpcs = {
   change_subsystem_key: refuse('Failure changing subsystem key', NO_AUTHENTICATION),
-  add_subsystem_network: refuse(
-    'Failure adding subsystem network',
-    'not supported yet; add listeners one by one',
-  ),
-  del_subsystem_network: refuse('Failure deleting subsystem network', 'not supported yet'),
   add_kmip_server_endpoints: refuse('Failure adding KMIP server endpoints', NO_ENCRYPTION),
   del_kmip_server_endpoints: refuse('Failure deleting KMIP server endpoints', NO_ENCRYPTION),
   list_kmip_server_endpoints: refuse('Failure listing KMIP server endpoints', NO_ENCRYPTION),

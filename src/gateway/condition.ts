@@ -2,9 +2,9 @@
 import type { Timers } from '../base/clock.ts';
 import type { GatewayCondition } from '../monitor/group-server.ts';
 import type { Target } from '../target/target.ts';
-import type { Configuration, SubsystemConfig } from './configuration.ts';
-import { FrontNetwork } from './front-network.ts';
-import { systemFrontProbe } from './front-probe.ts';
+import { allListeners, type Configuration, type SubsystemConfig } from './configuration.ts';
+import { FrontNetwork, type FrontProbe } from './front-network.ts';
+import type { ListenerPlaces } from './listener-places.ts';
 import type { Listeners } from './listeners.ts';
 
 const LOAD_SPAN_MS = 1000;
@@ -13,8 +13,8 @@ export interface ConditionOptions {
   config: Configuration;
   target: Target;
   listeners: Listeners;
-  /** Whether a listener's host name means this gateway. */
-  isLocal(hostName: string): boolean;
+  probe: FrontProbe;
+  places: ListenerPlaces;
   /** How others name this gateway's listeners. */
   hostName: string;
   timers: Timers;
@@ -34,9 +34,15 @@ export class Condition {
   constructor(options: ConditionOptions) {
     this.#options = options;
     this.#sampledMs = options.target.clock.nowMs();
-    const { timers, isLocal, onChange, config } = options;
-    const listeners = () => config.listeners();
-    this.#front = new FrontNetwork({ probe: systemFrontProbe, listeners, isLocal, timers, onChange });
+    const { probe, timers, places, onChange, config } = options;
+    this.#front = new FrontNetwork({
+      probe,
+      listeners: () => config.listeners(),
+      isOurs: (listener) => places.isOurs(listener),
+      hostOf: (listener) => places.hostOf(listener),
+      timers,
+      onChange,
+    });
   }
 
   /** Looks from now on after the network between hosts and gateways. */
@@ -66,9 +72,9 @@ export class Condition {
   }
 
   /** Hosts can reach it here. */
-  #isCovered({ listeners }: SubsystemConfig): boolean {
+  #isCovered(subsystem: SubsystemConfig): boolean {
     const { listeners: open } = this.#options;
-    return [...listeners.values()].some(
+    return [...allListeners(subsystem)].some(
       (listener) => open.isOpen(listener) && !this.#front.isMissing(listener),
     );
   }

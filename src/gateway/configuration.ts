@@ -4,10 +4,14 @@
  */
 import { AnagateError } from '../base/errors.ts';
 import type { ConfigChange, ConfigSnapshot } from '../store/store.ts';
+import { automaticListeners } from './automatic-listeners.ts';
 import {
   type ConfigRecord,
+  decodeGateway,
   decodeRecord,
   encodeRecord,
+  type GatewayRecord,
+  isGatewayKey,
   keyOf,
   type ListenerRecord,
   type NamespaceHostRecord,
@@ -21,8 +25,12 @@ export interface SubsystemConfig {
   allowAnyHost: boolean;
   /** NQNs, '*' not among them. */
   readonly hosts: Set<string>;
-  /** By record key. */
+  /** By record key. Those that somebody added. */
   readonly listeners: Map<string, ListenerRecord>;
+  /** Masks. */
+  readonly networks: Set<string>;
+  /** By record key. The listeners that the networks make. */
+  readonly automatic: Map<string, ListenerRecord>;
   /** By nsid. */
   readonly namespaces: Map<number, NamespaceRecord>;
   /** NQNs of the hosts that are listed for a namespace, by nsid; a set is replaced, never changed. */
@@ -39,6 +47,7 @@ export interface RecordChange {
 const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
   subsystem: 0,
   host: 1,
+  network: 1,
   namespace: 2,
   'ns-host': 3,
   listener: 4,
@@ -52,6 +61,10 @@ export class Configuration {
   /** The text of each record, to see what another writer changed. */
   #texts: ReadonlyMap<string, string> = new Map();
   readonly #subsystems = new Map<string, SubsystemConfig>();
+  /** By key. */
+  readonly #gateways = new Map<string, GatewayRecord>();
+  /** By key. */
+  #automatic: ReadonlyMap<string, ListenerRecord> = new Map();
 
   /** Version of the store that this shows. */
   get version(): number {
@@ -60,6 +73,11 @@ export class Configuration {
 
   get subsystems(): ReadonlyMap<string, SubsystemConfig> {
     return this.#subsystems;
+  }
+
+  /** What the gateways of the group have published of themselves. */
+  get gateways(): ReadonlyMap<string, GatewayRecord> {
+    return this.#gateways;
   }
 
   /** Throws SUBSYSTEM_NOT_FOUND. */
@@ -88,7 +106,7 @@ export class Configuration {
   }
 
   *listeners(): Generator<ListenerRecord> {
-    for (const subsystem of this.#subsystems.values()) yield* subsystem.listeners.values();
+    for (const subsystem of this.#subsystems.values()) yield* allListeners(subsystem);
   }
 
   namespaceCount(): number {
@@ -112,18 +130,25 @@ export class Configuration {
     for (const [key, before] of this.#records) {
       if (!snapshot.records.has(key)) changes.push({ before, after: null });
     }
+    const gateways: GatewayRecord[] = [];
     for (const [key, text] of snapshot.records) {
       if (this.#texts.get(key) === text) continue;
-      changes.push({ before: this.#records.get(key) ?? null, after: decodeRecord(key, text) });
+      if (isGatewayKey(key)) gateways.push(decodeGateway(key, text));
+      else changes.push({ before: this.#records.get(key) ?? null, after: decodeRecord(key, text) });
     }
     this.#renewChangedSubsystems(changes, snapshot);
     changes.sort((a, b) => orderOf(a) - orderOf(b));
     this.#checkBelonging(changes);
     this.#checkNamespaceHosts(changes);
     for (const change of changes) this.#apply(change);
+    const gone = [...this.#gateways.keys()].filter((key) => !snapshot.records.has(key));
+    for (const key of gone) this.#gateways.delete(key);
+    for (const gateway of gateways) this.#gateways.set(keyOf(gateway), gateway);
     this.#texts = snapshot.records;
     this.#version = snapshot.version;
-    return changes;
+    return gone.length + gateways.length > 0 || changes.some(concernsListeners)
+      ? this.#withAutomatic(changes)
+      : changes;
   }
 
   /**
@@ -143,9 +168,29 @@ export class Configuration {
       if (renewed.has(before.nqn)) changes.push({ before, after: null });
     }
     for (const [key, text] of snapshot.records) {
+      if (isGatewayKey(key)) continue;
       const after = decodeRecord(key, text);
       if (renewed.has(after.nqn)) changes.push({ before: null, after });
     }
+  }
+
+  /** Adds what becomes of the automatic listeners: they go first, and come last. */
+  #withAutomatic(changes: readonly RecordChange[]): RecordChange[] {
+    const before = this.#automatic;
+    const after = automaticListeners(this.#subsystems.values(), this.#gateways.values());
+    const renewed = new Set<string>();
+    for (const change of changes)
+      if (change.before?.kind === 'subsystem' && change.after === null) renewed.add(change.before.nqn);
+    const going = [...before.values()].filter((one) => !after.has(keyOf(one)) || renewed.has(one.nqn));
+    const coming = [...after.values()].filter((one) => !before.has(keyOf(one)) || renewed.has(one.nqn));
+    for (const one of going) this.#subsystems.get(one.nqn)?.automatic.delete(keyOf(one));
+    for (const one of after.values()) this.#subsystems.get(one.nqn)!.automatic.set(keyOf(one), one);
+    this.#automatic = after;
+    return [
+      ...going.map((one): RecordChange => ({ before: one, after: null })),
+      ...changes,
+      ...coming.map((one): RecordChange => ({ before: null, after: one })),
+    ];
   }
 
   /** Every record belongs to a subsystem that is there once all changes are made. */
@@ -165,8 +210,9 @@ export class Configuration {
         throw orphan(keyOf(after), `subsystem_${after.nqn}`);
     }
     for (const nqn of going) {
-      const { allowAnyHost, hosts, listeners, namespaces, namespaceHosts } = this.#subsystems.get(nqn)!;
-      let members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + namespaces.size;
+      const { allowAnyHost, hosts, listeners, networks, namespaces, namespaceHosts } =
+        this.#subsystems.get(nqn)!;
+      let members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + networks.size + namespaces.size;
       for (const listed of namespaceHosts.values()) members += listed.size;
       if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', `subsystem_${nqn}`);
     }
@@ -208,6 +254,7 @@ export class Configuration {
     if (record.kind === 'namespace') subsystem.namespaces.set(record.nsid, record);
     else if (record.kind === 'ns-host') listHost(subsystem, record);
     else if (record.kind === 'listener') subsystem.listeners.set(keyOf(record), record);
+    else if (record.kind === 'network') subsystem.networks.add(record.mask);
     else if (record.hostNqn === '*') subsystem.allowAnyHost = true;
     else subsystem.hosts.add(record.hostNqn);
   }
@@ -222,6 +269,7 @@ export class Configuration {
     if (record.kind === 'namespace') subsystem.namespaces.delete(record.nsid);
     else if (record.kind === 'ns-host') unlistHost(subsystem, record);
     else if (record.kind === 'listener') subsystem.listeners.delete(keyOf(record));
+    else if (record.kind === 'network') subsystem.networks.delete(record.mask);
     else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
     else subsystem.hosts.delete(record.hostNqn);
   }
@@ -239,13 +287,24 @@ export function namespaceHosts({ record, namespaceHosts }: SubsystemConfig, nsid
 }
 
 /** The store's change that sets `record`. */
-export function setRecord(record: ConfigRecord): ConfigChange {
+export function setRecord(record: ConfigRecord | GatewayRecord): ConfigChange {
   return { key: keyOf(record), value: encodeRecord(record) };
 }
 
 /** The store's change that removes `record`. */
-export function removeRecord(record: ConfigRecord): ConfigChange {
+export function removeRecord(record: ConfigRecord | GatewayRecord): ConfigChange {
   return { key: keyOf(record), value: null };
+}
+
+/** Those that somebody added, and those that network masks make. */
+export function* allListeners({ listeners, automatic }: SubsystemConfig): Generator<ListenerRecord> {
+  yield* listeners.values();
+  yield* automatic.values();
+}
+
+/** Automatic listeners may come or go with it. */
+function concernsListeners({ before, after }: RecordChange): boolean {
+  return ['subsystem', 'network', 'listener'].includes((after ?? before)!.kind);
 }
 
 function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
@@ -254,6 +313,8 @@ function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
     allowAnyHost: false,
     hosts: new Set(),
     listeners: new Map(),
+    networks: new Set(),
+    automatic: new Map(),
     namespaces: new Map(),
     namespaceHosts: new Map(),
   };

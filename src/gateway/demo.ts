@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ConfigChange, ConfigSnapshot, ConfigStore } from '../store/store.ts';
 import type { OpenBackend } from './backends.ts';
 import { removeRecord, setRecord } from './configuration.ts';
-import { type BackendRecord, decodeRecord, keyOf, type ListenerRecord } from './records.ts';
+import { type BackendRecord, decodeRecord, isGatewayKey, keyOf, type ListenerRecord } from './records.ts';
 
 export const DEMO_NQN = 'nqn.2026-11.io.anagate:demo';
 const DEMO_FILE_NAME = 'demo.img';
@@ -66,6 +66,7 @@ function moveDemo(snapshot: ConfigSnapshot, options: DemoOptions): ConfigChange[
   const wanted = listenerOf(options);
   for (const [key, text] of snapshot.records) {
     if (!key.startsWith(`listener_${DEMO_NQN}_`)) continue;
+    if (isGatewayKey(key)) continue;
     const record = decodeRecord(key, text);
     if (record.kind === 'listener' && record.demo && key !== keyOf(wanted)) {
       return [removeRecord(record), setRecord(wanted)];

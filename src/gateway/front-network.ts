@@ -3,6 +3,7 @@
  * it reaches the I/O ports of the others.
  */
 import type { Timer, Timers } from '../base/clock.ts';
+import { canonicalAddress, isLoopback, isWildcard } from './network-mask.ts';
 import type { ListenerRecord } from './records.ts';
 
 const LOOK_MS = 1000;
@@ -14,6 +15,8 @@ const TRIES = 2;
 export interface FrontProbe {
   /** Addresses of interfaces that are up and have a carrier. */
   addresses(): ReadonlySet<string>;
+  /** Whether the machine has the address at all, be its interface without a carrier. Never rejects. */
+  canBind(address: string): Promise<boolean>;
   /** Whether a TCP connection comes about. Never rejects. */
   reaches(address: string, port: number, timeoutMs: number): Promise<boolean>;
 }
@@ -23,8 +26,10 @@ export interface FrontNetworkOptions {
   timers: Timers;
   /** All listeners of the group. */
   listeners(): Iterable<ListenerRecord>;
-  /** Whether a listener's host name means this gateway. */
-  isLocal(hostName: string): boolean;
+  /** Whether a listener is this gateway's. */
+  isOurs(listener: ListenerRecord): boolean;
+  /** Host name of the gateway that a listener is of; null: nobody knows whose it is. */
+  hostOf(listener: ListenerRecord): string | null;
   /** Called when an answer of this has changed. */
   onChange(): void;
 }
@@ -83,10 +88,10 @@ export class FrontNetwork {
   }
 
   #lookAtLinks(): void {
-    const { probe, listeners, isLocal } = this.#options;
-    const present = new Set([...probe.addresses()].map(canonical));
-    const isThere = (address: string) => isLoopback(address) || present.has(canonical(address));
-    const own = [...listeners()].filter(({ hostName }) => isLocal(hostName)).map(({ traddr }) => traddr);
+    const { probe, listeners, isOurs } = this.#options;
+    const present = new Set([...probe.addresses()].map(canonicalAddress));
+    const isThere = (address: string) => isLoopback(address) || present.has(canonicalAddress(address));
+    const own = [...listeners()].filter(isOurs).map(({ traddr }) => traddr);
     this.#missing = new Set(own.filter((address) => !isWildcard(address) && !isThere(address)));
     this.#linkDown = own.length > 0 && own.every((address) => this.#missing.has(address));
   }
@@ -107,11 +112,12 @@ export class FrontNetwork {
 
   /** Listeners of the others, one per address and port. */
   #peers(): Map<string, ListenerRecord[]> {
-    const { listeners, isLocal } = this.#options;
+    const { listeners, isOurs, hostOf } = this.#options;
     const peers = new Map<string, ListenerRecord[]>();
     for (const listener of listeners()) {
-      const { hostName, traddr, trsvcid } = listener;
-      if (isLocal(hostName) || isWildcard(traddr)) continue;
+      const { traddr, trsvcid } = listener;
+      const hostName = hostOf(listener);
+      if (hostName === null || isWildcard(traddr) || isOurs(listener)) continue;
       const known = peers.get(hostName) ?? [];
       if (!known.some((other) => other.traddr === traddr && other.trsvcid === trsvcid)) known.push(listener);
       peers.set(hostName, known);
@@ -122,21 +128,4 @@ export class FrontNetwork {
   #summary(): string {
     return JSON.stringify([this.#linkDown, [...this.#missing], this.unreachable, this.reachable]);
   }
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
-}
-
-/** All of 127.0.0.0/8 is there although interfaces list one address of it. */
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || canonical(address) === '::1';
-}
-
-/** One way of writing an IPv6 address. */
-function canonical(address: string): string {
-  if (!address.includes(':')) return address;
-  const [bare = address] = address.split('%', 1);
-  const url = `http://[${bare}]`;
-  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : bare;
 }

@@ -1,4 +1,5 @@
 /** How this machine looks at its own addresses and at others' ports. */
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { FrontProbe } from './front-network.ts';
@@ -9,6 +10,19 @@ export const systemFrontProbe: FrontProbe = {
     new Set(
       Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)),
     ),
+
+  canBind: (address) =>
+    new Promise((resolve) => {
+      const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+      socket.on('error', () => {
+        socket.close();
+        resolve(false);
+      });
+      socket.bind({ address, port: 0, exclusive: true }, () => {
+        socket.close();
+        resolve(true);
+      });
+    }),
 
   reaches: (host, port, timeout) =>
     new Promise((resolve) => {

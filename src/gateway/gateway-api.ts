@@ -13,16 +13,31 @@ export interface SubsystemSpec {
   serial?: string;
   /** 1..4096; default 4096. */
   maxNamespaces?: number;
+  /** Masks (CIDR): each gateway listens on the addresses of its node that are within one. */
+  networks?: readonly string[];
+  /** TCP port of those listeners, default 4420. */
+  listenPort?: number;
 }
 
 export interface ListenerSpec {
   nqn: string;
-  /** Name of the node whose gateway activates it; '' or '*' means any. */
+  /**
+   * Name of the node whose gateway activates it; '*': of whoever has the address; '': this gateway's, or that of whoever has
+   * the address when this one has not.
+   */
   hostName: string;
   traddr: string;
   adrfam: 'ipv4' | 'ipv6';
   /** TCP port, default 4420. */
   trsvcid: number;
+}
+
+/** What is asked of a listener that is added. */
+export interface ListenerChecks {
+  /** INVALID_ARGUMENT unless the host name is that of a gateway of the group. */
+  verifyHostName?: boolean;
+  /** Though nobody has the address now. */
+  force?: boolean;
 }
 
 export type BackendSpec = { type: 'file'; path: string; create: boolean } | { type: 'memory' } | RbdSpec;
@@ -80,10 +95,14 @@ export interface SubsystemInfo {
   namespaceCount: number;
   maxNamespaces: number;
   allowAnyHost: boolean;
+  /** Masks. */
+  networks: readonly string[];
 }
 export interface ListenerInfo extends ListenerSpec {
   /** This gateway listens on it now. */
   active: boolean;
+  /** A network mask made it. */
+  automatic?: boolean;
   /** ANA group id -> state on this gateway. */
   anaStates: { group: number; state: 'optimized' | 'non-optimized' | 'inaccessible' }[];
 }
@@ -159,9 +178,13 @@ export interface GatewayApi {
   listSubsystems(filter?: { nqn?: string; serial?: string }): SubsystemInfo[];
 
   /** Resolves with the listener; when it belongs to another node it is stored and LISTENER_REMOTE is thrown *after* the commit. */
-  addListener(spec: ListenerSpec): Promise<ListenerInfo>;
+  addListener(spec: ListenerSpec, checks?: ListenerChecks): Promise<ListenerInfo>;
   deleteListener(spec: ListenerSpec, force: boolean): Promise<void>;
   listListeners(nqn: string): ListenerInfo[];
+
+  addSubsystemNetwork(nqn: string, mask: string): Promise<void>;
+  /** Hosts that came through its listeners are disconnected. */
+  deleteSubsystemNetwork(nqn: string, mask: string): Promise<void>;
 
   /** hostNqn '*' = any host. */
   addHost(nqn: string, hostNqn: string): Promise<void>;

@@ -17,12 +17,15 @@ import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Condition } from './condition.ts';
 import { Configuration, holds, type SubsystemConfig } from './configuration.ts';
+import type { FrontProbe } from './front-network.ts';
+import { systemFrontProbe } from './front-probe.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
   GatewayInfo,
   HostsInfo,
   ImageTreatment,
+  ListenerChecks,
   ListenerInfo,
   ListenerSpec,
   NamespaceInfo,
@@ -31,6 +34,7 @@ import type {
   SubsystemInfo,
   SubsystemSpec,
 } from './gateway-api.ts';
+import { ListenerRequests } from './listener-requests.ts';
 import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
@@ -42,14 +46,12 @@ import { newSerial } from './serial.ts';
 import { Statistics } from './statistics.ts';
 import {
   planAddHost,
-  planAddListener,
   planAddSubsystem,
   planDeleteHost,
   planDeleteListener,
   planDeleteSubsystem,
 } from './subsystem-plans.ts';
 import { TargetApplier, type Trouble } from './target-applier.ts';
-import { refuse } from './validation.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;
@@ -84,6 +86,12 @@ export interface GatewayOptions {
   /** Absent: nobody else could serve the groups. Its clock is the target's. */
   lease?: LeaseTerms;
   openListener: OpenListener;
+  /** How this machine's network is looked at; the system's unless said. */
+  probe?: FrontProbe;
+  /** Other gateways have the configuration too. */
+  shared?: boolean;
+  /** false: listeners may be added at addresses that no node has, ceph-nvmeof's verify_listener_ip. */
+  verifyListenerAddress?: boolean;
   /** Files that namespaces must not use. */
   reservedPaths: readonly string[];
   timers: Timers;
@@ -107,6 +115,7 @@ export class Gateway implements GatewayApi {
   readonly #ana = new AnaStates(LIMITS.maxAnaGroups);
   readonly #devices: NamespaceDevices;
   readonly #listeners: Listeners;
+  readonly #listenerRequests: ListenerRequests;
   readonly #condition: Condition;
   readonly #ownership: Ownership;
   readonly #applier: TargetApplier;
@@ -128,12 +137,29 @@ export class Gateway implements GatewayApi {
     const { openBackend, reservedPaths, timers } = options;
     this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
     this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
-    const isLocal = (hostName: string): boolean => this.#isLocal(hostName);
+    const { identity, probe = systemFrontProbe, shared = false, verifyListenerAddress = true } = options;
+    this.#listenerRequests = new ListenerRequests({
+      identity,
+      config: this.#config,
+      target,
+      listeners: this.#listeners,
+      monitor,
+      probe,
+      timers,
+      shared,
+      log,
+      verifyAddress: verifyListenerAddress,
+      mutate: (request) => this.#mutate(request),
+      commit: (changes, undo) => this.#commit(changes, undo),
+      onAddresses: () => this.#readdressed(),
+    });
+    const { places } = this.#listenerRequests;
     this.#condition = new Condition({
       config: this.#config,
       target,
       listeners: this.#listeners,
-      isLocal,
+      probe,
+      places,
       hostName: options.identity.hostname,
       timers,
       isServing: () => this.#state === 'serving' || this.#state === 'stopping',
@@ -152,7 +178,7 @@ export class Gateway implements GatewayApi {
       target,
       devices: this.#devices,
       listeners: this.#listeners,
-      isLocal,
+      isOurs: (record) => places.isOurs(record),
       groups: options.groups,
       visibleTo: (nqn, nsid) => this.#config.visibleTo(nqn, nsid),
       log,
@@ -208,14 +234,15 @@ export class Gateway implements GatewayApi {
     this.#cntlids = new CntlidAllocator(minCntlid, maxCntlid, start);
     // While some listeners are open and others are not yet: who asks then for a subsystem that comes next is told "busy".
     target.accepting = false;
+    this.#listenerRequests.start();
     await this.#apply(await store.load());
-    this.#requireSomeListener();
+    this.#listenerRequests.requireSome(this.#applier.troubles);
     target.accepting = true;
     this.#endSubscriptions.push(
       monitor.onChange(() => {
         this.#showGroups();
         // An image may have grown while nobody served its group.
-        this.#resized();
+        this.#tidy();
       }),
       store.watch((version) => this.#storeChanged(version)),
     );
@@ -227,7 +254,7 @@ export class Gateway implements GatewayApi {
     void this.#exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
     this.#rebalancer.start();
-    this.#resized();
+    this.#tidy();
   }
 
   /** Opens the discovery service, once {@link start} is done; resolves with its TCP port. */
@@ -265,6 +292,7 @@ export class Gateway implements GatewayApi {
     target.accepting = false;
     await within(LIMITS.stopLeaveMs, this.#options.timers, monitor.leave());
     this.#condition.stop();
+    this.#listenerRequests.stop();
     this.#listeners.stopAccepting();
     await this.#drain();
     await this.#listeners.closeAll('gateway stopping');
@@ -287,18 +315,14 @@ export class Gateway implements GatewayApi {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  #requireSomeListener(): void {
-    const local = [...this.#config.listeners()].filter((listener) => this.#isLocal(listener.hostName));
-    if (local.length === 0 || local.some((listener) => this.#listeners.isOpen(listener))) return;
-    throw this.#applier.troubles.find(({ record }) => record.kind === 'listener')!.error;
-  }
-
   #scheduleRetry(): void {
     this.#retryTimer = this.#options.timers.after(RETRY_MS, () => {
       void this.#exclusive(async () => {
         // A change that could not be followed when it came.
         await this.#follow().catch(() => {});
         if (this.#applier.troubles.length > 0) await this.#applier.retry();
+        await this.#applier.readdress(this.#config.listeners());
+        this.#tidy();
       })
         .catch(() => {})
         .then(() => {
@@ -323,9 +347,12 @@ export class Gateway implements GatewayApi {
     });
   }
 
-  #isLocal(hostName: string): boolean {
-    const { name, hostname } = this.#options.identity;
-    return hostName === '' || hostName === '*' || hostName === name || hostName === hostname;
+  /** The node has other addresses than before. */
+  #readdressed(): void {
+    void this.#exclusive(() => this.#applier.readdress(this.#config.listeners()))
+      .then(() => this.#ownership.conditionChanged())
+      .catch(() => {});
+    this.#tidy();
   }
 
   // ---- one request at a time ----
@@ -387,7 +414,7 @@ export class Gateway implements GatewayApi {
     if (snapshot.version === this.#config.version) return;
     await this.#apply(snapshot);
     this.#ownership.conditionChanged();
-    this.#resized();
+    this.#tidy();
   }
 
   /** The states of new groups come before their namespaces: hosts shall not see one that seems to be served nowhere. */
@@ -408,6 +435,12 @@ export class Gateway implements GatewayApi {
     if (this.#state === 'serving') this.#namespaces.followSizes();
   }
 
+  /** Commits what this gateway has to say by itself: larger images, other addresses. */
+  #tidy(): void {
+    this.#resized();
+    if (this.#state === 'serving') this.#listenerRequests.publish();
+  }
+
   /** Another gateway's commit, or an echo of our own. */
   #storeChanged(version: number): void {
     if (version <= this.#config.version) return;
@@ -424,13 +457,21 @@ export class Gateway implements GatewayApi {
       const { record, changes } = planAddSubsystem(this.#config, spec, () =>
         newSerial(this.#options.random.integer),
       );
-      await this.#commit(changes);
+      await this.#commit(spec.networks?.length ? this.#listenerRequests.withMasks(changes) : changes);
       return this.#listing.subsystem(this.#config.subsystem(record.nqn), this.#place!);
     });
   }
 
   deleteSubsystem(nqn: string, force: boolean): Promise<void> {
     return this.#mutate(() => this.#commit(planDeleteSubsystem(this.#config, nqn, force)));
+  }
+
+  addSubsystemNetwork(nqn: string, mask: string): Promise<void> {
+    return this.#listenerRequests.addNetwork(nqn, mask);
+  }
+
+  deleteSubsystemNetwork(nqn: string, mask: string): Promise<void> {
+    return this.#listenerRequests.deleteNetwork(nqn, mask);
   }
 
   addHost(nqn: string, hostNqn: string): Promise<void> {
@@ -443,22 +484,8 @@ export class Gateway implements GatewayApi {
 
   // ---- listeners ----
 
-  addListener(spec: ListenerSpec): Promise<ListenerInfo> {
-    return this.#mutate(async () => {
-      const { record, changes } = planAddListener(this.#config, spec, (name) => this.#isLocal(name));
-      const isLocal = this.#isLocal(record.hostName);
-      // Before the commit, so that an address that cannot be had is an error and not a promise.
-      if (isLocal) await this.#listeners.open(record, this.#options.target.subsystems.get(record.nqn)!);
-      await this.#commit(changes, () => this.#listeners.close(record));
-      if (!isLocal) {
-        const { hostName } = record;
-        refuse(
-          'LISTENER_REMOTE',
-          `stored; it becomes active on the gateway of host ${hostName}, not on this one`,
-        );
-      }
-      return this.#listing.listener(record);
-    });
+  async addListener(spec: ListenerSpec, checks: ListenerChecks = {}): Promise<ListenerInfo> {
+    return this.#listing.listener(await this.#listenerRequests.add(spec, checks));
   }
 
   deleteListener(spec: ListenerSpec, force: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { AnaState, type AnaStates } from '../target/ana.ts';
 import type { Controller } from '../target/controller.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
-import type { Configuration, SubsystemConfig } from './configuration.ts';
+import { allListeners, type Configuration, type SubsystemConfig } from './configuration.ts';
 import type { ConnectionInfo, HostsInfo, ListenerInfo, NamespaceInfo, SubsystemInfo } from './gateway-api.ts';
 import type { Listeners } from './listeners.ts';
 import type { ListenerRecord, NamespaceRecord } from './records.ts';
@@ -43,7 +43,7 @@ export class Listing {
   }
 
   subsystem(subsystem: SubsystemConfig, cntlids: { minCntlid: number; maxCntlid: number }): SubsystemInfo {
-    const { record, namespaces, allowAnyHost } = subsystem;
+    const { record, namespaces, allowAnyHost, networks } = subsystem;
     return {
       nqn: record.nqn,
       serial: record.serial,
@@ -53,18 +53,21 @@ export class Listing {
       namespaceCount: namespaces.size,
       maxNamespaces: record.maxNamespaces,
       allowAnyHost,
+      networks: [...networks].sort(),
     };
   }
 
   /** Throws SUBSYSTEM_NOT_FOUND. */
   listeners(nqn: string): ListenerInfo[] {
-    return [...this.#options.config.subsystem(nqn).listeners.values()].map((record) => this.listener(record));
+    return [...allListeners(this.#options.config.subsystem(nqn))].map((record) => this.listener(record));
   }
 
   listener(record: ListenerRecord): ListenerInfo {
     const { nqn, hostName, traddr, adrfam, trsvcid } = record;
     const active = this.#options.listeners.isOpen(record);
-    return { nqn, hostName, traddr, adrfam, trsvcid, active, anaStates: active ? this.#anaStates() : [] };
+    const automatic = record.gateway !== undefined;
+    const anaStates = active ? this.#anaStates() : [];
+    return { nqn, hostName, traddr, adrfam, trsvcid, active, anaStates, ...(automatic && { automatic }) };
   }
 
   #anaStates(): ListenerInfo['anaStates'] {

@@ -4,16 +4,36 @@
  *
  * Names are joined with underscores. They stay unique because a subsystem NQN with an underscore is refused.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { AnagateError } from '../base/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { isUuid } from '../wire/uuid.ts';
+import { isMaskText } from './network-mask.ts';
 
 export interface SubsystemRecord {
   readonly kind: 'subsystem';
   readonly nqn: string;
   readonly serial: string;
   readonly maxNamespaces: number;
+  /** TCP port of the listeners that its network masks make; absent: 4420. */
+  readonly listenPort?: number;
+}
+
+/** Every gateway listens for the subsystem on the addresses of its node that are within the mask. */
+export interface NetworkRecord {
+  readonly kind: 'network';
+  readonly nqn: string;
+  /** As parseMask spells it. */
+  readonly mask: string;
+}
+
+/** A gateway of the group: what it publishes of its node. Belongs to no subsystem. */
+export interface GatewayRecord {
+  readonly kind: 'gateway';
+  readonly name: string;
+  readonly hostName: string;
+  /** Ascending. */
+  readonly addresses: readonly string[];
 }
 
 export interface HostRecord {
@@ -30,6 +50,8 @@ export interface ListenerRecord {
   readonly traddr: string;
   readonly adrfam: 'ipv4' | 'ipv6';
   readonly trsvcid: number;
+  /** Name of the gateway for which a network mask made it; absent: somebody added it. Never stored. */
+  readonly gateway?: string;
   /** Made for the demo: follows the address that the gateway is started with. */
   readonly demo?: boolean;
 }
@@ -78,9 +100,11 @@ export interface NamespaceHostRecord {
   readonly hostNqn: string;
 }
 
+/** The records that belong to a subsystem, and those of the subsystems. */
 export type ConfigRecord =
   | SubsystemRecord
   | HostRecord
+  | NetworkRecord
   | ListenerRecord
   | NamespaceRecord
   | NamespaceHostRecord;
@@ -90,15 +114,29 @@ export function imagePathOf({ pool, radosNamespace, image }: RbdRecord): string 
   return [pool, ...(radosNamespace === undefined ? [] : [radosNamespace]), image].join('/');
 }
 
+/** How the names of gateways' records begin. */
+const GATEWAY_KEY = 'gateway_';
+
+/** Whether a name in the store is that of a {@link GatewayRecord}. */
+export function isGatewayKey(key: string): boolean {
+  return key.startsWith(GATEWAY_KEY);
+}
+
 /** The record's name in the store. */
-export function keyOf(record: ConfigRecord): string {
+export function keyOf(record: ConfigRecord | GatewayRecord): string {
   switch (record.kind) {
     case 'subsystem':
       return `subsystem_${record.nqn}`;
     case 'host':
       return `host_${record.nqn}_${record.hostNqn}`;
     case 'listener':
+      if (record.gateway !== undefined)
+        return `automatic_${record.nqn}_${record.gateway}_TCP_${record.traddr}_${record.trsvcid}`;
       return `listener_${record.nqn}_${record.hostName}_TCP_${record.traddr}_${record.trsvcid}`;
+    case 'network':
+      return `network_${record.nqn}_${record.mask}`;
+    case 'gateway':
+      return `${GATEWAY_KEY}${record.name}`;
     case 'namespace':
       return `namespace_${record.nqn}_${record.nsid}`;
     case 'ns-host':
@@ -106,11 +144,11 @@ export function keyOf(record: ConfigRecord): string {
   }
 }
 
-export function encodeRecord(record: ConfigRecord): string {
+export function encodeRecord(record: ConfigRecord | GatewayRecord): string {
   return JSON.stringify(fieldsOf(record));
 }
 
-function fieldsOf(record: ConfigRecord): Record<string, unknown> {
+function fieldsOf(record: ConfigRecord | GatewayRecord): Record<string, unknown> {
   switch (record.kind) {
     case 'subsystem':
       return {
@@ -118,7 +156,12 @@ function fieldsOf(record: ConfigRecord): Record<string, unknown> {
         serial_number: record.serial,
         max_namespaces: record.maxNamespaces,
         enable_ha: true,
+        ...(record.listenPort !== undefined && { port: record.listenPort }),
       };
+    case 'network':
+      return { subsystem_nqn: record.nqn, network_mask: record.mask };
+    case 'gateway':
+      return { name: record.name, host_name: record.hostName, addresses: record.addresses };
     case 'host':
       return { subsystem_nqn: record.nqn, host_nqn: record.hostNqn };
     case 'listener':
@@ -177,6 +220,19 @@ export function decodeRecord(key: string, value: string): ConfigRecord {
   return record;
 }
 
+/** As {@link decodeRecord}, for a name that {@link isGatewayKey} says is one. */
+export function decodeGateway(key: string, value: string): GatewayRecord {
+  const fields = new FieldReader(key, value);
+  const record: GatewayRecord = {
+    kind: 'gateway',
+    name: fields.text('name'),
+    hostName: fields.text('host_name'),
+    addresses: fields.addresses('addresses'),
+  };
+  if (keyOf(record) !== key) fields.refuse(`its content belongs to ${keyOf(record)}`);
+  return record;
+}
+
 function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
   switch (kind) {
     case 'subsystem':
@@ -185,7 +241,10 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
         nqn: fields.text('subsystem_nqn'),
         serial: fields.text('serial_number'),
         maxNamespaces: fields.integer('max_namespaces', 1, LIMITS.maxNamespacesPerSubsystem),
+        ...(fields.has('port') && { listenPort: fields.integer('port', 1, 65535) }),
       };
+    case 'network':
+      return { kind, nqn: fields.text('subsystem_nqn'), mask: fields.mask('network_mask') };
     case 'host':
       return { kind, nqn: fields.text('subsystem_nqn'), hostNqn: fields.text('host_nqn') };
     case 'listener':
@@ -279,6 +338,23 @@ class FieldReader {
   text(name: string): string {
     const value = this.#fields[name];
     return typeof value === 'string' ? value : this.refuse(`${name} is not a text`);
+  }
+
+  has(name: string): boolean {
+    return this.#fields[name] !== undefined;
+  }
+
+  mask(name: string): string {
+    const text = this.text(name);
+    return isMaskText(text) ? text : this.refuse(`${name} is not a network mask`);
+  }
+
+  addresses(name: string): string[] {
+    const value = this.#fields[name];
+    const isAddress = (one: unknown): one is string => typeof one === 'string' && isIP(one) !== 0;
+    return Array.isArray(value) && value.every(isAddress)
+      ? value
+      : this.refuse(`${name} is not a list of addresses`);
   }
 
   optionalText(name: string): string | undefined {

@@ -2,10 +2,10 @@
  * Requests about subsystems, hosts and listeners -> changes of the configuration. Pure: a plan looks, checks, and says what
  * to commit; it throws an AnagateError when the request cannot be done.
  */
-import { SocketAddress } from 'node:net';
 import { LIMITS } from '../limits.ts';
 import type { ConfigChange } from '../store/store.ts';
 import {
+  allListeners,
   type Configuration,
   namespaceHosts,
   removeRecord,
@@ -13,12 +13,15 @@ import {
   setRecord,
 } from './configuration.ts';
 import type { ListenerSpec, SubsystemSpec } from './gateway-api.ts';
+import { canonicalAddress } from './network-mask.ts';
+import { networkRecords } from './network-plans.ts';
 import type { ListenerRecord, SubsystemRecord } from './records.ts';
 import {
   refuse,
   requireHostNqn,
   requireListener,
   requireMaxNamespaces,
+  requirePort,
   requireSerial,
   requireSubsystemNqn,
 } from './validation.ts';
@@ -32,6 +35,8 @@ export function planAddSubsystem(
   const { nqn, maxNamespaces = LIMITS.maxNamespacesPerSubsystem } = spec;
   requireSubsystemNqn(nqn);
   requireMaxNamespaces(maxNamespaces);
+  if (spec.listenPort !== undefined) requirePort(spec.listenPort);
+  const networks = networkRecords(nqn, spec.networks ?? []);
   if (config.subsystems.has(nqn)) refuse('SUBSYSTEM_EXISTS', `subsystem ${nqn} exists already`);
   if (config.subsystems.size >= LIMITS.maxSubsystems) {
     refuse('LIMIT_EXCEEDED', `there are ${LIMITS.maxSubsystems} subsystems already, which is the limit`);
@@ -45,8 +50,15 @@ export function planAddSubsystem(
   requireSerial(serial);
   const owner = serials.get(serial);
   if (owner !== undefined) refuse('SERIAL_IN_USE', `serial number ${serial} is in use by subsystem ${owner}`);
-  const record: SubsystemRecord = { kind: 'subsystem', nqn, serial, maxNamespaces };
-  return { record, changes: [setRecord(record)] };
+  const { listenPort } = spec;
+  const record: SubsystemRecord = {
+    kind: 'subsystem',
+    nqn,
+    serial,
+    maxNamespaces,
+    ...(listenPort !== undefined && { listenPort }),
+  };
+  return { record, changes: [record, ...networks].map(setRecord) };
 }
 
 /** Removes its hosts and listeners too; its namespaces only with `force`. */
@@ -65,6 +77,7 @@ export function planDeleteSubsystem(config: Configuration, nqn: string, force: b
     ...[...subsystem.namespaceHosts.keys()]
       .flatMap((nsid) => namespaceHosts(subsystem, nsid))
       .map(removeRecord),
+    ...[...subsystem.networks].map((mask) => removeRecord({ kind: 'network', nqn, mask })),
     ...[...subsystem.namespaces.values()].map(removeRecord),
     ...hostNqns(subsystem).map((hostNqn) => removeRecord({ kind: 'host', nqn, hostNqn })),
     removeRecord(subsystem.record),
@@ -109,7 +122,7 @@ export function planDeleteHost(config: Configuration, nqn: string, hostNqn: stri
   return [removeRecord({ kind: 'host', nqn, hostNqn })];
 }
 
-/** `isLocal` tells which host names are this gateway's. */
+/** `isLocal` tells which host names may mean this gateway. */
 export function planAddListener(
   config: Configuration,
   spec: ListenerSpec,
@@ -118,12 +131,14 @@ export function planAddListener(
   const subsystem = config.subsystem(spec.nqn);
   requireListener(spec);
   const record = listenerRecord(spec);
-  for (const other of subsystem.listeners.values()) {
-    const sameNode =
-      other.hostName === record.hostName || (isLocal(other.hostName) && isLocal(record.hostName));
-    if (sameNode && other.traddr === record.traddr && other.trsvcid === record.trsvcid) {
-      refuse('LISTENER_EXISTS', `subsystem ${spec.nqn} has a listener at ${addressOf(spec)} already`);
-    }
+  for (const other of allListeners(subsystem)) {
+    if (other.traddr !== record.traddr || other.trsvcid !== record.trsvcid) continue;
+    const names = [other.hostName, other.gateway ?? other.hostName];
+    const sameNode = names.includes(record.hostName) || (isLocal(other.hostName) && isLocal(record.hostName));
+    if (!sameNode) continue;
+    const why =
+      other.gateway === undefined ? '' : `, which its network masks made for gateway ${other.gateway}`;
+    refuse('LISTENER_EXISTS', `subsystem ${spec.nqn} has a listener at ${addressOf(spec)} already${why}`);
   }
   if (subsystem.listeners.size >= LIMITS.maxListenersPerSubsystem) {
     const limit = LIMITS.maxListenersPerSubsystem;
@@ -148,13 +163,19 @@ export function planDeleteListener(
     refuse('INVALID_ARGUMENT', 'deleting the listeners of all nodes at an address needs force');
   }
   const { traddr } = listenerRecord(spec);
-  const found = [...subsystem.listeners.values()].filter(
-    (listener) =>
-      (spec.hostName === '*' || listener.hostName === spec.hostName) &&
-      listener.traddr === traddr &&
-      listener.trsvcid === spec.trsvcid,
-  );
+  const isMeant = (listener: ListenerRecord): boolean =>
+    (spec.hostName === '*' || [listener.hostName, listener.gateway].includes(spec.hostName)) &&
+    listener.traddr === traddr &&
+    listener.trsvcid === spec.trsvcid;
+  const found = [...subsystem.listeners.values()].filter(isMeant);
   if (found.length === 0) {
+    if ([...subsystem.automatic.values()].some(isMeant)) {
+      refuse(
+        'INVALID_ARGUMENT',
+        `the listener at ${addressOf(spec)} was made by a network mask of subsystem ${spec.nqn}, of ` +
+          `${[...subsystem.networks].join(', ')}; delete the network instead (subsystem del_network)`,
+      );
+    }
     const node = spec.hostName === '*' ? '' : ` for host ${spec.hostName}`;
     refuse('LISTENER_NOT_FOUND', `subsystem ${spec.nqn} has no listener at ${addressOf(spec)}${node}`);
   }
@@ -169,14 +190,7 @@ export function planDeleteListener(
 
 export function listenerRecord(spec: ListenerSpec): ListenerRecord {
   const { nqn, hostName, traddr, adrfam, trsvcid } = spec;
-  return { kind: 'listener', nqn, hostName, traddr: canonicalAddress(traddr, adrfam), adrfam, trsvcid };
-}
-
-/** One spelling for each address, so that it is found again: IPv6 in its short form (RFC 5952). */
-function canonicalAddress(traddr: string, adrfam: 'ipv4' | 'ipv6'): string {
-  const [address, zone] = traddr.split('%');
-  const canonical = new SocketAddress({ address: address!, family: adrfam }).address;
-  return zone === undefined ? canonical : `${canonical}%${zone}`;
+  return { kind: 'listener', nqn, hostName, traddr: canonicalAddress(traddr), adrfam, trsvcid };
 }
 
 /** For people: 192.0.2.1:4420, [2001:db8::1]:4420. */

@@ -34,8 +34,8 @@ export interface TargetApplierOptions {
   target: Target;
   devices: NamespaceDevices;
   listeners: Listeners;
-  /** Whether a listener's host name means this gateway. */
-  isLocal: (hostName: string) => boolean;
+  /** Whether this gateway has to listen. */
+  isOurs: (record: ListenerRecord) => boolean;
   groups: Pick<GroupBackends, 'move'>;
   /** See {@link Configuration.visibleTo}; of the configuration once all changes are made. */
   visibleTo: Configuration['visibleTo'];
@@ -75,6 +75,17 @@ export class TargetApplier {
   async retry(): Promise<void> {
     for (const { record } of this.troubles) {
       if (record.kind === 'namespace') await this.#openDevice(record);
+      await this.#add(record);
+    }
+  }
+
+  /** The addresses of this node are others now: listeners may have become this gateway's, or another's. */
+  async readdress(records: Iterable<ListenerRecord>): Promise<void> {
+    const { isOurs, listeners } = this.#options;
+    for (const record of [...records]) {
+      // What could not be opened is tried again anyway.
+      if (isOurs(record) === listeners.isOpen(record) || this.#troubles.has(keyOf(record))) continue;
+      await this.#remove(record);
       await this.#add(record);
     }
   }
@@ -217,7 +228,8 @@ export class TargetApplier {
   // ---- listeners ----
 
   async #openListener(record: ListenerRecord): Promise<void> {
-    if (!this.#options.isLocal(record.hostName)) {
+    if (!this.#options.isOurs(record)) {
+      this.#troubles.delete(keyOf(record));
       this.#listRemote(record);
       return;
     }

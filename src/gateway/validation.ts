@@ -6,6 +6,7 @@ import { LIMITS } from '../limits.ts';
 import { checkNqn, checkSubsystemNqn, DISCOVERY_NQN } from '../wire/nqn.ts';
 import { isUuid } from '../wire/uuid.ts';
 import type { ListenerSpec } from './gateway-api.ts';
+import { isLinkLocal } from './network-mask.ts';
 
 /** SN of Identify Controller: 20 ASCII characters, padded with spaces (NVMe base 2.0 section 5.17.2.1). */
 const SERIAL = /^[\x21-\x7e](?:[\x20-\x7e]{0,18}[\x21-\x7e])?$/;
@@ -101,6 +102,11 @@ export function requireImageName(what: string, name: string): void {
   refuse('INVALID_ARGUMENT', `"${name}" is not the name of a ${what}`);
 }
 
+export function requirePort(port: number): void {
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return;
+  refuse('INVALID_ARGUMENT', `port ${port} is not from 1 to 65535`);
+}
+
 export function requireListener(spec: ListenerSpec): void {
   const fits = spec.adrfam === 'ipv4' ? isIPv4(spec.traddr) : isIPv6(spec.traddr);
   if (!fits)
@@ -108,9 +114,15 @@ export function requireListener(spec: ListenerSpec): void {
       'INVALID_ARGUMENT',
       `"${spec.traddr}" is not an ${spec.adrfam === 'ipv4' ? 'IPv4' : 'IPv6'} address`,
     );
-  if (!Number.isInteger(spec.trsvcid) || spec.trsvcid < 1 || spec.trsvcid > 65535) {
-    refuse('INVALID_ARGUMENT', `port ${spec.trsvcid} is not from 1 to 65535`);
+  if (isLinkLocal(spec.traddr)) {
+    refuse(
+      'INVALID_ARGUMENT',
+      `${spec.traddr} is a link-local address, which hosts cannot be told: it needs the name of an interface of theirs; use a global or a unique local one`,
+    );
   }
+  if (spec.traddr.includes('%'))
+    refuse('INVALID_ARGUMENT', `"${spec.traddr}" names an interface; leave that out`);
+  requirePort(spec.trsvcid);
   if (!/^[\w.*-]{0,253}$/.test(spec.hostName))
     refuse('INVALID_ARGUMENT', `"${spec.hostName}" is not a host name`);
 }

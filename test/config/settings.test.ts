@@ -23,6 +23,7 @@ describe('settings', () => {
       location: '',
       rebalancePeriodMs: 7000,
       rebalanceMoves: 8,
+      verifyListenerAddress: true,
       demo: true,
     });
   });

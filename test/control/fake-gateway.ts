@@ -6,6 +6,7 @@ import type {
   GatewayInfo,
   HostsInfo,
   ImageTreatment,
+  ListenerChecks,
   ListenerInfo,
   ListenerSpec,
   NamespaceInfo,
@@ -91,10 +92,24 @@ export class FakeGateway implements GatewayApi {
       namespaceCount: 0,
       maxNamespaces: spec.maxNamespaces ?? 4096,
       allowAnyHost: false,
+      networks: spec.networks ?? [],
     };
     this.#subsystems.set(spec.nqn, info);
     this.#hosts.set(spec.nqn, { nqn: spec.nqn, allowAnyHost: false, hosts: [] });
     return info;
+  }
+
+  async addSubsystemNetwork(nqn: string, mask: string): Promise<void> {
+    const subsystem = this.#subsystem(nqn);
+    if (subsystem.networks.includes(mask)) throw new AnagateError('NETWORK_EXISTS', `${nqn} has ${mask}`);
+    this.#subsystems.set(nqn, { ...subsystem, networks: [...subsystem.networks, mask] });
+  }
+
+  async deleteSubsystemNetwork(nqn: string, mask: string): Promise<void> {
+    const subsystem = this.#subsystem(nqn);
+    if (!subsystem.networks.includes(mask))
+      throw new AnagateError('NETWORK_NOT_FOUND', `${nqn} lacks ${mask}`);
+    this.#subsystems.set(nqn, { ...subsystem, networks: subsystem.networks.filter((one) => one !== mask) });
   }
 
   async deleteSubsystem(nqn: string, force: boolean): Promise<void> {
@@ -114,7 +129,10 @@ export class FakeGateway implements GatewayApi {
       .map((s) => ({ ...s, namespaceCount: this.#namespaces.filter((n) => n.nqn === s.nqn).length }));
   }
 
-  async addListener(spec: ListenerSpec): Promise<ListenerInfo> {
+  async addListener(asked: ListenerSpec, { verifyHostName }: ListenerChecks = {}): Promise<ListenerInfo> {
+    const spec = { ...asked, hostName: asked.hostName || this.gatewayInfo.hostname };
+    if (verifyHostName && spec.hostName !== this.gatewayInfo.hostname)
+      throw new AnagateError('INVALID_ARGUMENT', `${spec.hostName} is no gateway's host`);
     this.#subsystem(spec.nqn);
     if (this.#listeners.some((l) => sameListener(l, spec))) {
       throw new AnagateError(

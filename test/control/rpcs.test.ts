@@ -48,11 +48,28 @@ describe('create_subsystem', () => {
     ['no NQN', { subsystem_nqn: '' }, EINVAL],
     ['multipath switched off', { enable_ha: false }, EINVAL],
     ['a DH-CHAP key', { dhchap_key: 'DHHC-1:00:x:' }, ENOTSUP],
-    ['network masks', { network_mask: ['192.0.2.0/24'] }, ENOTSUP],
     ['secure listeners', { secure_listeners: true }, ENOTSUP],
   ])('refuses %s', async (_what, request, errno) => {
     expect((await create(request)).status).toBe(errno);
     expect(served.gateway.listSubsystems()).toEqual([]);
+  });
+
+  it('takes network masks, and more later', async () => {
+    await create({ network_mask: ['192.0.2.0/24'], port: 4430 });
+    const networks = async () => {
+      const { subsystems } = await served.call('list_subsystems', { subsystem_nqn: NQN });
+      return subsystems[0].network_mask;
+    };
+    expect(await networks()).toEqual(['192.0.2.0/24']);
+    const mask = { subsystem_nqn: NQN, network_mask: '2001:db8::/64' };
+    expect(await served.call('add_subsystem_network', mask)).toEqual(SUCCESS);
+    expect(await networks()).toEqual(['192.0.2.0/24', '2001:db8::/64']);
+    expect(await served.call('add_subsystem_network', mask)).toMatchObject({ status: EEXIST });
+    expect(await served.call('del_subsystem_network', mask)).toEqual(SUCCESS);
+    const again = await served.call('del_subsystem_network', mask);
+    expect(again.status).toBe(ENOENT);
+    expect(again.error_message).toContain(`Failure deleting network 2001:db8::/64 from subsystem ${NQN}: `);
+    expect(await networks()).toEqual(['192.0.2.0/24']);
   });
 
   it('accepts unsupported fields that say no', async () => {

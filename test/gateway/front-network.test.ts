@@ -22,10 +22,12 @@ function rig(listeners: ListenerRecord[] = ALL) {
         tried.push(`${address}:${port}`);
         return !dead.has(address);
       },
+      canBind: async () => false,
     },
     timers: clock,
     listeners: () => listeners,
-    isLocal: (hostName) => hostName === 'gw-a',
+    isOurs: ({ hostName }) => hostName === 'gw-a',
+    hostOf: ({ hostName }) => (hostName === '*' ? null : hostName),
     onChange: () => {
       changes += 1;
     },

@@ -56,6 +56,7 @@ describe('requests', () => {
         namespaceCount: 2,
         maxNamespaces: 4096,
         allowAnyHost: true,
+        networks: [],
       },
     ]);
     expect(gateway.listSubsystems({ nqn: `${NQN}0` })[0]).toMatchObject({

@@ -169,7 +169,7 @@ describe('plans for listeners', () => {
     planned.listener({ traddr: '2001:DB8:0:0::1', adrfam: 'ipv6' });
     refuses('LISTENER_EXISTS', /already/, () => planned.listener({ traddr: '2001:db8::1', adrfam: 'ipv6' }));
     expect([...planned.config.listeners()].map((one) => one.traddr)).toContain('2001:db8::1');
-    planned.listener({ traddr: 'fe80::1%eth0', adrfam: 'ipv6' }).listener({ traddr: '0.0.0.0' });
+    planned.listener({ traddr: '::', adrfam: 'ipv6' }).listener({ traddr: '0.0.0.0' });
     const spec = listener({ traddr: '2001:db8:0::1', adrfam: 'ipv6' });
     planned.apply(planDeleteListener(planned.config, spec, false, () => false));
     expect([...planned.config.listeners()]).toHaveLength(4);
@@ -181,6 +181,12 @@ describe('plans for listeners', () => {
     refuses('INVALID_ARGUMENT', /not an IPv4 address/, add({ traddr: '::1' }));
     refuses('INVALID_ARGUMENT', /not an IPv6 address/, add({ adrfam: 'ipv6' }));
     refuses('INVALID_ARGUMENT', /not an IPv4 address/, add({ traddr: 'localhost' }));
+    refuses(
+      'INVALID_ARGUMENT',
+      /fe80::1%eth0 is a link-local/,
+      add({ traddr: 'fe80::1%eth0', adrfam: 'ipv6' }),
+    );
+    refuses('INVALID_ARGUMENT', /names an interface/, add({ traddr: '2001:db8::1%eth0', adrfam: 'ipv6' }));
     refuses('INVALID_ARGUMENT', /port 0/, add({ trsvcid: 0 }));
     refuses('INVALID_ARGUMENT', /not a host name/, add({ hostName: 'a b' }));
     refuses('SUBSYSTEM_NOT_FOUND', /no subsystem/, add({ nqn: `${A}2` }));

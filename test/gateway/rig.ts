@@ -203,9 +203,9 @@ export async function host(port: number, subnqn?: string): Promise<HostControlle
 }
 
 /** Another program on a port. */
-export function occupy(port: number): Promise<Server> {
+export function occupy(port: number, address = '127.0.0.1'): Promise<Server> {
   return new Promise((resolve) => {
-    const server = createServer().listen(port, '127.0.0.1', () => resolve(server));
+    const server = createServer().listen(port, address, () => resolve(server));
   });
 }
 

@@ -28,19 +28,22 @@ const add: Verb = {
       type: 'string',
       requiresArg: true,
       describe:
-        "Host name of the gateway that listens (default: that of the gateway asked; '*': every gateway)",
+        "Host name of the gateway that listens (default: that of the gateway asked, if its node has the address; '*': of " +
+        'whoever has it)',
     },
     ...ADDRESS_OPTIONS,
     trsvcid: { alias: 's', type: 'string', requiresArg: true, describe: 'TCP port (default: 4420)' },
     'verify-host-name': {
       alias: 'y',
       type: 'boolean',
-      describe: 'Refuse a --host-name that is not that of the gateway asked',
+      describe: 'Refuse a --host-name that is not that of a gateway of the group',
     },
+    force: { type: 'boolean', describe: 'Although no node has the address now' },
   },
   examples: [
     [`listener add -n ${NQN} -a 192.0.2.10`, 'the gateway asked, port 4420'],
     [`listener add -n ${NQN} -t node-2 -a 2001:db8::2 -s 4421`, 'the gateway on node-2'],
+    [`listener add -n ${NQN} -t '*' -a 192.0.2.50`, 'the gateway whose node has the address'],
   ],
   run: async (args, session) => {
     const nqn = args.text('subsystem');
@@ -50,6 +53,7 @@ const add: Verb = {
       host_name: args.optionalText('host-name') ?? '',
       ...address,
       verify_host_name: args.flag('verify-host-name'),
+      force: args.flag('force'),
     };
     const what = `${nqn} listener at ${addressText(address)}`;
     const answer = await session.call('create_listener', request, `Failure adding ${what}`);
@@ -117,8 +121,9 @@ const list: Verb = {
         l.adrfam === 'ipv6' ? 'IPv6' : 'IPv4',
         listenerAddress(l),
         l.active ? 'Yes' : 'No',
+        l.manual === false ? 'Network' : 'Manual',
       ]);
-      const headers = ['Host', 'Transport', 'Address Family', 'Address', 'Active'];
+      const headers = ['Host', 'Transport', 'Address Family', 'Address', 'Active', 'Origin'];
       return `Listeners for ${nqn}:\n${session.output.table(headers, rows)}`;
     });
   },

@@ -1,7 +1,7 @@
 /** `anagate subsystem ...` */
 import type { CommandArguments } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
-import { REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
+import { MAX_PORT, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
 
@@ -22,6 +22,17 @@ const add: Verb = {
       requiresArg: true,
       describe: 'How many namespaces it may have (default: as many as the gateway supports)',
     },
+    'network-mask': {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'Networks (CIDR): every gateway listens on the addresses of its node that are within one',
+    },
+    port: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'TCP port of the listeners that network masks make (default: 4420)',
+    },
     'no-group-append': {
       type: 'boolean',
       describe: "Take the NQN as it is, without the gateway group's name at its end",
@@ -30,6 +41,10 @@ const add: Verb = {
   examples: [
     [`subsystem add -n ${NQN}`, ''],
     [`subsystem add -n ${NQN} -s SHOP-1 -m 64 --no-group-append`, ''],
+    [
+      `subsystem add -n ${NQN} --network-mask 192.0.2.0/24 --network-mask 2001:db8::/64`,
+      'no listeners to add',
+    ],
   ],
   run: async (args, session) => {
     const nqn = args.text('subsystem');
@@ -39,6 +54,8 @@ const add: Verb = {
       max_namespaces: args.optionalInteger('max-namespaces', 1, 0xffff_ffff),
       enable_ha: true,
       no_group_append: args.flag('no-group-append'),
+      network_mask: args.has('network-mask') ? args.list('network-mask') : [],
+      port: args.optionalInteger('port', 1, MAX_PORT),
     };
     const answer = await session.call('create_subsystem', request, `Failure adding subsystem ${nqn}`);
     return session.report('subsys_status', answer, () => `Adding subsystem ${answer.nqn || nqn}: Successful`);
@@ -59,6 +76,42 @@ const del: Verb = {
     const request = { subsystem_nqn: nqn, force: args.flag('force'), i_am_sure: args.flag('i-am-sure') };
     const answer = await session.call('delete_subsystem', request, `Failure deleting subsystem ${nqn}`);
     return session.report('req_status', answer, () => `Deleting subsystem ${nqn}: Successful`);
+  },
+};
+
+const MASK = {
+  type: 'string',
+  demandOption: true,
+  requiresArg: true,
+  describe: 'Network (CIDR), such as 192.0.2.0/24',
+} as const;
+
+const addNetwork: Verb = {
+  name: 'add_network',
+  describe: 'Have every gateway listen on the addresses of its node that are within a network',
+  options: { subsystem: REQUIRED_SUBSYSTEM, 'network-mask': MASK },
+  examples: [[`subsystem add_network -n ${NQN} --network-mask 192.0.2.0/24`, '']],
+  run: async (args, session) => {
+    const [nqn, mask] = [args.text('subsystem'), args.text('network-mask')];
+    const request = { subsystem_nqn: nqn, network_mask: mask };
+    const what = `network ${mask} to subsystem ${nqn}`;
+    const answer = await session.call('add_subsystem_network', request, `Failure adding ${what}`);
+    return session.report('req_status', answer, () => `Adding ${what}: Successful`);
+  },
+};
+
+const delNetwork: Verb = {
+  name: 'del_network',
+  describe:
+    'Stop listening because of a network. Hosts that came through one of its listeners lose that path',
+  options: { subsystem: REQUIRED_SUBSYSTEM, 'network-mask': MASK },
+  examples: [[`subsystem del_network -n ${NQN} --network-mask 192.0.2.0/24`, '']],
+  run: async (args, session) => {
+    const [nqn, mask] = [args.text('subsystem'), args.text('network-mask')];
+    const request = { subsystem_nqn: nqn, network_mask: mask };
+    const what = `network ${mask} from subsystem ${nqn}`;
+    const answer = await session.call('del_subsystem_network', request, `Failure deleting ${what}`);
+    return session.report('req_status', answer, () => `Deleting ${what}: Successful`);
   },
 };
 
@@ -94,8 +147,17 @@ const list: Verb = {
         s.namespace_count,
         s.max_namespaces,
         s.allow_any_host ? 'Yes' : 'No',
+        s.network_mask.join(', '),
       ]);
-      const headers = ['NQN', 'Serial Number', 'Controller IDs', 'Namespaces', 'Max Namespaces', 'Any Host'];
+      const headers = [
+        'NQN',
+        'Serial Number',
+        'Controller IDs',
+        'Namespaces',
+        'Max Namespaces',
+        'Any Host',
+        'Networks',
+      ];
       return `${selection(args, 'Subsystem', 'Subsystems')}:\n${session.output.table(headers, rows)}`;
     });
   },
@@ -113,5 +175,5 @@ export const subsystem: Noun = {
   name: 'subsystem',
   aliases: [],
   describe: 'Subsystems: what a host connects to',
-  verbs: [add, del, list],
+  verbs: [add, del, list, addNetwork, delNetwork],
 };

@@ -59,7 +59,7 @@ export class Namespaces {
       target,
       devices: this.#devices,
       listeners,
-      isLocal: () => true,
+      isOurs: () => true,
       visibleTo: () => null,
       groups,
       log,
