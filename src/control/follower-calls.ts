@@ -3,11 +3,13 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock, Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
+import type { Beacon } from '../monitor/beacon.ts';
 import type { Holder } from '../monitor/group-map.ts';
 import { decodeBeacon } from '../monitor/map-codec.ts';
 import type { FollowerEvents } from '../monitor/peer-stream.ts';
 import { LatestSender } from './latest-sender.ts';
 import { ALIVE_MS, type FromFollower, type FromLeader } from './peer-proto.ts';
+import { isProcessGone } from './process-probe.ts';
 
 export type FollowerStream = ServerDuplexStream<FromFollower, FromLeader>;
 
@@ -58,14 +60,25 @@ export class FollowerCalls {
       onHello: (call) => this.#replaceOlder(call),
       onBeacon: (text, follower) => {
         const beacon = decodeBeacon(text);
-        if (beacon?.incarnation === follower.incarnation && beacon.gateway === follower.gateway)
-          this.#events?.onBeacon(beacon);
+        if (beacon?.incarnation !== follower.incarnation || beacon.gateway !== follower.gateway) return null;
+        this.#events?.onBeacon(beacon);
+        return beacon;
       },
       onEnd: (call, abrupt) => {
         this.#calls.delete(call);
-        if (call.follower !== null) this.#events?.onEnd(call.follower, abrupt);
+        if (call.follower !== null) void this.#tellEnd(call.follower, abrupt ? call.port : null);
       },
     };
+  }
+
+  /** `port`: the management port of a follower whose stream broke without a word; null: it did not. */
+  async #tellEnd(follower: Holder, port: ManagementPort | null): Promise<void> {
+    const { timers, log } = this.#options;
+    const isGone = port !== null && (await isProcessGone(port.host, port.port, timers));
+    if ([...this.#calls].some((call) => call.follower?.incarnation === follower.incarnation)) return;
+    if (port !== null && !isGone)
+      log.warn({ ...follower, ...port }, 'the stream of a gateway broke, but its process seems to live');
+    this.#events?.onEnd(follower, isGone);
   }
 
   /** A follower that comes again has given its older stream up. */
@@ -78,11 +91,18 @@ export class FollowerCalls {
   }
 }
 
+/** Where a gateway is managed, and its peers reach it. */
+interface ManagementPort {
+  readonly host: string;
+  readonly port: number;
+}
+
 interface CallListener {
   /** Of the newest map. */
   epoch(): number;
   onHello(call: FollowerCall): void;
-  onBeacon(text: string, follower: Holder): void;
+  /** Returns the beacon, if it is one of this follower. */
+  onBeacon(text: string, follower: Holder): Beacon | null;
   /** Once, unless it was told farewell. */
   onEnd(call: FollowerCall, abrupt: boolean): void;
 }
@@ -90,6 +110,8 @@ interface CallListener {
 class FollowerCall {
   /** Null until it has said who it is. */
   follower: Holder | null = null;
+  /** As its last beacon says. */
+  port: ManagementPort = { host: '', port: 0 };
   readonly #stream: FollowerStream;
   readonly #options: FollowerCallsOptions;
   readonly #listener: CallListener;
@@ -139,7 +161,8 @@ class FollowerCall {
     } else if (farewell) {
       this.#end(false);
     } else if (beacon !== undefined) {
-      this.#listener.onBeacon(beacon, this.follower);
+      const heard = this.#listener.onBeacon(beacon, this.follower);
+      if (heard !== null) this.port = { host: heard.peerAddress, port: heard.peerPort };
     }
     this.say(this.#listener.epoch());
   }

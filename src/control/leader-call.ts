@@ -13,6 +13,7 @@ import {
   type Hello,
   MAX_MESSAGE_BYTES,
 } from './peer-proto.ts';
+import { isProcessGone } from './process-probe.ts';
 
 /** The farewell is waited for so long. */
 const FAREWELL_MS = 500;
@@ -35,12 +36,26 @@ export class LeaderCall implements LeaderStream {
   /** When the leader last said something. */
   #heardMs = Number.NEGATIVE_INFINITY;
   #closed = false;
+  /** Taken leave of, by this end. */
+  #left = false;
+  readonly #host: string;
+  readonly #port: number;
   readonly #ended: Promise<void>;
 
-  constructor(target: string, hello: Hello, events: LeaderStreamEvents, clock: Clock, timers: Timers) {
+  constructor(
+    host: string,
+    port: number,
+    hello: Hello,
+    events: LeaderStreamEvents,
+    clock: Clock,
+    timers: Timers,
+  ) {
+    this.#host = host;
+    this.#port = port;
     this.#events = events;
     this.#clock = clock;
     this.#timers = timers;
+    const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     this.#client = new Client(target, credentials.createInsecure(), CHANNEL_OPTIONS);
     const { path, requestSerialize, responseDeserialize } = followMethod;
     const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
@@ -48,7 +63,7 @@ export class LeaderCall implements LeaderStream {
     this.#ended = new Promise((resolve) => {
       call.on('status', ({ code }) => {
         resolve();
-        this.#end(code);
+        void this.#end(code);
       });
     });
     // Comes with the status that says the same.
@@ -66,6 +81,7 @@ export class LeaderCall implements LeaderStream {
   }
 
   async close(): Promise<void> {
+    this.#left = true;
     if (!this.#closed) {
       this.#closed = true;
       this.#sender.flush();
@@ -76,11 +92,13 @@ export class LeaderCall implements LeaderStream {
     await this.#ended;
   }
 
-  #end(code: status): void {
+  async #end(code: status): Promise<void> {
     this.#client.close();
     if (this.#closed) return;
     this.#closed = true;
     // Any other status is the word of a living leader.
-    this.#events.onEnd(code === status.UNAVAILABLE && this.#clock.nowMs() - this.#heardMs <= ALIVE_MS);
+    const abrupt = code === status.UNAVAILABLE && this.#clock.nowMs() - this.#heardMs <= ALIVE_MS;
+    const isGone = abrupt && (await isProcessGone(this.#host, this.#port, this.#timers));
+    if (!this.#left) this.#events.onEnd(isGone);
   }
 }

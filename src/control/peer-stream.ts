@@ -26,10 +26,9 @@ export class GrpcPeerStreams implements PeerStreams {
   }
 
   follow(address: string, port: number, self: Holder, events: LeaderStreamEvents): LeaderStream {
-    const host = address.includes(':') ? `[${address}]` : address;
     const { group, clock, timers } = this.#options;
     const { gateway, incarnation } = self;
-    return new LeaderCall(`${host}:${port}`, { group, gateway, incarnation }, events, clock, timers);
+    return new LeaderCall(address, port, { group, gateway, incarnation }, events, clock, timers);
   }
 
   serve(events: FollowerEvents | null): void {

@@ -25,6 +25,7 @@ export class LeaderLink {
   #self = '';
   #stream: LeaderStream | null = null;
   #again: Timer | null = null;
+  #beacon: Beacon | null = null;
 
   constructor(options: LeaderLinkOptions) {
     this.#options = options;
@@ -42,6 +43,7 @@ export class LeaderLink {
   }
 
   send(beacon: Beacon): void {
+    this.#beacon = beacon;
     this.#stream?.send(beacon);
   }
 
@@ -75,5 +77,7 @@ export class LeaderLink {
       },
     });
     this.#stream = stream;
+    // The leader learns at once where this gateway is reached, and need not wait for the next one.
+    if (this.#beacon?.incarnation === own.incarnation) stream.send(this.#beacon);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * A stream from each gateway to the leader, beside RADOS: beacons come quicker on it, and it ends the moment a process does. The
  * kernel of a process that was killed closes its connection without the farewell that a living one sends: an `abrupt` end. A
- * process that hangs ends nothing. Handed in, because it runs over the management port.
+ * process that hangs ends nothing. The same end of a connection may come from a firewall or a proxy: it counts as abrupt only when
+ * the peer's management port refuses a new connection. Handed in, because it runs over the management port.
  */
 import type { Beacon } from './beacon.ts';
 import type { Holder } from './group-map.ts';
@@ -18,8 +19,8 @@ export interface LeaderStreamEvents {
   /** The leader has committed this epoch. A hint. */
   onEpoch(epoch: number): void;
   /**
-   * Once, unless closed here. `abrupt`: the leader had answered on this stream, and then its connection broke without a word. A
-   * leader that cannot be reached, or that says that it leads no more, is no abrupt end.
+   * Once, unless closed here. `abrupt`: the leader had answered on this stream, and then its connection broke without a word, and its
+   * management port refuses connections. A leader that cannot be reached, or that says that it leads no more, is no abrupt end.
    */
   onEnd(abrupt: boolean): void;
 }
@@ -28,7 +29,8 @@ export interface LeaderStreamEvents {
 export interface FollowerEvents {
   onBeacon(beacon: Beacon): void;
   /**
-   * The stream of this gateway and incarnation ended, and it has not begun another one. `abrupt`: without a farewell.
+   * The stream of this gateway and incarnation ended, and it has not begun another one. `abrupt`: without a farewell, and
+   * its management port refuses connections.
    */
   onEnd(follower: Holder, abrupt: boolean): void;
 }

@@ -104,7 +104,8 @@ const EMPTY_BEACON: Omit<Beacon, 'gateway' | 'incarnation' | 'sequence'> = {
   goodbye: false,
   location: '',
   peerAddress: '127.0.0.1',
-  peerPort: 5500,
+  // tcpmux: nobody listens there, as if the process were gone.
+  peerPort: 1,
   clients: [{ group: 0, address: '192.0.2.1:0/4711' }],
   appliedEpoch: 0,
   groups: [],

@@ -1,7 +1,9 @@
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemTimers } from '../../src/base/clock.ts';
 import { followMethod } from '../../src/control/peer-proto.ts';
+import { isProcessGone } from '../../src/control/process-probe.ts';
 import { Follower, followerEvents, Leader } from './peer-rig.ts';
 
 describe('A stream to the leader', () => {
@@ -82,6 +84,121 @@ describe('A stream to the leader', () => {
     silent.close();
   });
 });
+
+describe('A stream that is reset on its way', () => {
+  let leader: Leader;
+  let proxy: ResettingProxy;
+  beforeEach(async () => {
+    leader = await Leader.start();
+    proxy = await ResettingProxy.to(leader.port);
+  });
+  afterEach(async () => {
+    leader.kill();
+    await proxy.close();
+  });
+
+  /** Both ends know that the other one lives. */
+  async function bothHeard(follower: Follower): Promise<void> {
+    leader.streams.push(1);
+    await Promise.all([leader.happenings.have('beacon gw-a-1 1'), follower.happenings.have('epoch 1')]);
+  }
+
+  it('accuses neither the follower nor the leader, whose management ports take connections', async () => {
+    const port = await listen(createServer((socket) => socket.resume()));
+    const follower = new Follower(proxy.port, 'gw-a-1');
+    follower.beacon({ peerPort: port });
+    await bothHeard(follower);
+    proxy.reset();
+    await Promise.all([leader.happenings.have('end gw-a-1 clean'), follower.happenings.have('end clean')]);
+  });
+
+  it('tells of ends at once when the management ports refuse: of a follower, of a leader', async () => {
+    const follower = new Follower(proxy.port, 'gw-a-1');
+    follower.beacon();
+    await bothHeard(follower);
+    const began = performance.now();
+    await proxy.close();
+    await Promise.all([leader.happenings.have('end gw-a-1 abrupt'), follower.happenings.have('end abrupt')]);
+    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  it('is no end of a follower that has come again meanwhile', async () => {
+    const follower = new Follower(proxy.port, 'gw-a-1');
+    follower.beacon({ peerPort: await listen(createServer((socket) => socket.resume())) });
+    await bothHeard(follower);
+    proxy.reset();
+    const again = new Follower(leader.port, 'gw-a-1');
+    again.beacon({ sequence: 2 });
+    await Promise.all([leader.happenings.have('beacon gw-a-1 2'), follower.happenings.have('end clean')]);
+    await again.stream.close();
+    await leader.happenings.have('end gw-a-1 clean');
+    expect(leader.happenings.lines.filter((line) => line.startsWith('end'))).toHaveLength(1);
+  });
+});
+
+describe('A process that is asked whether it is gone', () => {
+  it('is, when the connection that its listener still took is closed and the next one refused', async () => {
+    const server = createServer((socket) => {
+      server.close();
+      socket.resetAndDestroy();
+    });
+    const port = await listen(server);
+    const began = performance.now();
+    expect(await isProcessGone('127.0.0.1', port, systemTimers)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  it('is not, when it takes the connection, has no known port, or its name leads nowhere', async () => {
+    const port = await listen(createServer((socket) => socket.resume()));
+    expect(await isProcessGone('127.0.0.1', port, systemTimers)).toBe(false);
+    expect(await isProcessGone('', 0, systemTimers)).toBe(false);
+    expect(await isProcessGone('nowhere.invalid', 5500, systemTimers)).toBe(false);
+  });
+});
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listen(server: Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Hands connections on, and resets all of them on both sides when told to. */
+class ResettingProxy {
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
+  port = 0;
+
+  private constructor(target: number) {
+    this.#server = createServer((near) => {
+      const far = connect(target, '127.0.0.1');
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) this.#sockets.add(socket.on('error', () => {}));
+    });
+  }
+
+  static async to(target: number): Promise<ResettingProxy> {
+    const proxy = new ResettingProxy(target);
+    proxy.port = await listen(proxy.#server);
+    return proxy;
+  }
+
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#sockets.clear();
+  }
+
+  /** As a machine whose processes are gone. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.reset();
+    await closed;
+  }
+}
 
 describe('A stranger on the management port', () => {
   let leader: Leader;
