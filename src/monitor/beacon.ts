@@ -8,7 +8,7 @@ export type GroupActivity = 'standby' | 'taking-over' | 'serving' | 'releasing';
 export interface BeaconGroup {
   readonly id: number;
   readonly activity: GroupActivity;
-  /** Its lease is valid. */
+  /** Its lease is valid. On standby: this gateway would get one, as it has tried not long ago, because the owner has none. */
   readonly leased: boolean;
 }
 
@@ -51,4 +51,12 @@ export interface Beacon {
   readonly reachable: readonly string[];
   /** What operators asked of this gateway and the map has not answered yet. */
   readonly requests: readonly AdminRequest[];
+}
+
+/** Whether hosts get answers from there: with a lease, also while the group is being given back. */
+export function servesWithLease({ groups }: Beacon, group: number): boolean {
+  return groups.some(
+    ({ id, activity, leased }) =>
+      id === group && leased && (activity === 'serving' || activity === 'releasing'),
+  );
 }

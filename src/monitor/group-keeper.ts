@@ -12,6 +12,9 @@ import type { MonitorTimes } from './times.ts';
 /** What could not be done is tried again after these times. */
 const TAKE_OVER_AGAIN_MS = 250;
 const RELEASE_AGAIN_MS = 1000;
+/** Whether a lease could be had on standby: tried this often, and known for so long. */
+const TRY_MS = 2000;
+const PROVEN_MS = 5000;
 
 export interface GroupKeeperOptions {
   readonly server: GroupServer;
@@ -40,6 +43,9 @@ export class GroupKeeper {
   #abandoned = false;
   #troubled = false;
   #endPause: (() => void) | null = null;
+  /** When it was last tried to get a lease on standby, and when that last succeeded. */
+  #triedMs = Number.NEGATIVE_INFINITY;
+  #provenMs = Number.NEGATIVE_INFINITY;
 
   constructor(group: number, options: GroupKeeperOptions) {
     this.#group = group;
@@ -51,7 +57,25 @@ export class GroupKeeper {
   }
 
   beacon(): BeaconGroup {
-    return { id: this.#group, activity: this.#activity, leased: this.#renewals?.leased ?? false };
+    return { id: this.#group, activity: this.#activity, leased: this.#leased };
+  }
+
+  /** The owner has no lease: whether this gateway would get one shows in its beacons, if nothing is done with the group here. */
+  async tryLease(): Promise<void> {
+    const { server, clock } = this.#options;
+    const begunMs = clock.nowMs();
+    if (this.#activity !== 'standby' || this.#abandoned || begunMs - this.#triedMs < TRY_MS) return;
+    this.#triedMs = begunMs;
+    try {
+      if (await server.renew(this.#group)) this.#provenMs = begunMs;
+    } catch {
+      // Then it would get none, for whatever reason.
+    }
+  }
+
+  get #leased(): boolean {
+    if (this.#activity === 'standby') return this.#options.clock.nowMs() - this.#provenMs < PROVEN_MS;
+    return this.#renewals?.leased ?? false;
   }
 
   /** The group is to be served, on the OSD map of `fencedEpoch` or a later one; null: it is to be given back. */

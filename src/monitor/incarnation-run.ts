@@ -1,5 +1,5 @@
 /** One incarnation of this gateway: what it does with each ANA group as the map says, from its first beacon until it is fenced or leaves. */
-import type { BeaconGroup } from './beacon.ts';
+import { type Beacon, type BeaconGroup, servesWithLease } from './beacon.ts';
 import { GroupKeeper, type GroupKeeperOptions } from './group-keeper.ts';
 import { type AnaGroupEntry, EMPTY_MAP, type GroupMap, gatewayOf, maySelfServe } from './group-map.ts';
 
@@ -55,6 +55,15 @@ export class IncarnationRun {
   /** Of every group that the last map has. */
   groups(): BeaconGroup[] {
     return this.#map.groups.map(({ id }) => this.#keeper(id).beacon());
+  }
+
+  /** Beacons of all gateways have been read: whether others get the leases that an owner does not get is for the leader to know. */
+  look(beacons: readonly Beacon[]): void {
+    for (const { id, owner } of this.#map.groups) {
+      const beacon = beacons.find(({ incarnation }) => incarnation === owner?.incarnation);
+      if (beacon === undefined || beacon.incarnation === this.id || servesWithLease(beacon, id)) continue;
+      void this.#keeper(id).tryLease();
+    }
   }
 
   /** Every group turns inaccessible at once. */

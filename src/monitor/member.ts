@@ -148,6 +148,11 @@ export class Member {
     this.#looks.soon();
   }
 
+  /** All gateways' beacons, as just read. */
+  sawBeacons(beacons: readonly Beacon[]): void {
+    this.#run?.look(beacons);
+  }
+
   /** What was read, or what this gateway has just committed itself. */
   take(reading: MapReading): void {
     if (this.#stopped) return;

@@ -79,7 +79,10 @@ export class SharedMonitor implements MonitorClient {
     const { coordination, clock, timers, times, log } = options;
     const onFailure = (error: NodeJS.ErrnoException): void => this.#failed(error);
     this.#options = options;
-    const onLook = (begunMs: number): void => this.#leader?.look(begunMs);
+    const onLook = (begunMs: number): void => {
+      this.#leader?.look(begunMs);
+      this.#member?.sawBeacons(this.#watch.beacons());
+    };
     this.#watch = new BeaconWatch({ coordination, clock, timers, times, onLook, onFailure });
     this.#election = new Election({
       coordination,

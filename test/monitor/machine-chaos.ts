@@ -62,7 +62,9 @@ export class Chaos {
       // One that could not serve of late waits longer for its group than this world lasts.
       const home = map.gateways.find(
         ({ name, slot, availability }) =>
-          slot === id - 1 && availability === 'AVAILABLE' && !this.rig.state.since.has(`unfit ${name}`),
+          slot === id - 1 &&
+          availability === 'AVAILABLE' &&
+          !map.fences.some(({ gateway, reason }) => gateway === name && reason.startsWith('had no lease')),
       );
       if (home !== undefined && !stays) assert.equal(owner?.gateway, home.name, `group ${id} is at home`);
     }

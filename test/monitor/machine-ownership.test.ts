@@ -238,19 +238,75 @@ describe('an owner that lives and has no lease', () => {
     expect(rig.map.fences[0]?.incarnation).toBe('gw-a.1');
   });
 
-  it('while nobody has: everybody waits for the cluster', () => {
+  it('also when it owns every group, and the others only say that they would get one', () => {
     const rig = Rig.running(['gw-a', 'gw-b']);
-    rig.get('gw-b').condition = { groups: [{ id: 2, activity: 'serving', leased: false }] };
-    lapse(rig, TIMES.handOver * 3);
+    rig.ask('gw-b', { kind: 'move', group: 2, gateway: 'gw-a', force: true });
+    rig.rounds(3);
+    expect(rig.owners()).toEqual({ 1: 'gw-a', 2: 'gw-a' });
+    lapse(rig, TIMES.handOver + 1000);
+    expect(rig.map.fences[0]?.incarnation).toBe('gw-a.1');
+    expect(rig.owners()).toEqual({ 1: 'gw-b', 2: 'gw-b' });
+  });
+
+  it('also when it has never served, after a longer time', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.add('gw-c', { groups: [{ id: 3, activity: 'taking-over', leased: false }] });
+    rig.rounds((3 * TIMES.handOver) / 500 - 2);
+    expect(rig.map.fences).toEqual([]);
+    rig.rounds(4);
+    expect(rig.map.fences[0]).toMatchObject({
+      gateway: 'gw-c',
+      reason: 'had no lease for ANA group 3 while others had',
+    });
+    expect(rig.owners()[3]).not.toBe('gw-c');
+  });
+
+  it('while nobody has, nor would get one: everybody waits for the cluster', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.get('gw-b').leases = false;
+    lapse(rig, TIMES.handOver * 7);
+    // All get their leases back, the owner not first.
+    rig.get('gw-b').leases = true;
+    rig.rounds(1, 500, ['gw-b']);
+    rig.rounds(4);
     expect(rig.map.fences).toEqual([]);
     expect(rig.owners()).toEqual({ 1: 'gw-a', 2: 'gw-b' });
   });
 
-  it('when it has never served: what it waits for is not its own', () => {
+  it('while the one that would get a lease may not own anything', () => {
     const rig = Rig.running(['gw-a', 'gw-b']);
-    rig.add('gw-c', { groups: [{ id: 3, activity: 'taking-over', leased: false }] });
-    rig.rounds(60);
+    rig.ask('gw-b', { kind: 'disable', gateway: 'gw-b' });
+    lapse(rig, TIMES.handOver * 7);
     expect(rig.map.fences).toEqual([]);
+  });
+
+  it('one after the other: each time it takes longer, also under a new leader', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    const takes: number[] = [];
+    for (let time = 0; time < 4; time += 1) {
+      const owner = rig.group(1).owner!.gateway;
+      const run = rig.group(1).owner!.incarnation;
+      const begunMs = rig.nowMs;
+      // Its own beacons say that it has no lease for the group, the other one's that it would get one.
+      while (rig.group(1).owner?.incarnation === run) {
+        for (const name of ['gw-a', 'gw-b']) {
+          const gateway = rig.get(name);
+          gateway.apply(rig.map);
+          const { groups } = gateway.beacon();
+          const without = groups.map((group) => (group.id === 1 ? { ...group, leased: false } : group));
+          rig.beacon(name, name === owner ? { groups: without } : {});
+        }
+        rig.tick(500);
+      }
+      takes.push(rig.nowMs - begunMs);
+      rig.fenceAll();
+      rig.changeLeader();
+      rig.rounds(2);
+    }
+    for (const [at, ms] of takes.entries()) {
+      expect(ms).toBeGreaterThanOrEqual(TIMES.handOver * 2 ** at);
+      expect(ms).toBeLessThan(TIMES.handOver * 2 ** at + 3000);
+    }
   });
 });
 

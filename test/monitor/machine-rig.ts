@@ -36,6 +36,8 @@ export class FakeGateway {
   requests: AdminRequest[] = [];
   incarnation = '';
   appliedEpoch = 0;
+  /** Its clients get leases, or would. */
+  leases = true;
   #run = 0;
   #sequence = 0;
   #clients = new Map<number, ClientAddress>();
@@ -74,7 +76,7 @@ export class FakeGateway {
       groups: [...this.#activities].map(([id, activity]) => ({
         id,
         activity,
-        leased: activity === 'serving',
+        leased: this.leases && activity !== 'taking-over',
       })),
       populated: [],
       uncovered: [],

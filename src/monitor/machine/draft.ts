@@ -21,7 +21,7 @@ export interface Orphan {
 }
 
 /** Things that the leader remembers for a time, whether or not anything waits for them: prefix of the key, and how long, ms. */
-const REMEMBERED = { backoff: 30_000, gone: 3_600_000, unfit: 600_000 } as const;
+const REMEMBERED = { backoff: 30_000, gone: 3_600_000 } as const;
 
 export class Draft implements Board {
   readonly now: Now;
@@ -111,11 +111,6 @@ export class Draft implements Board {
     const since = this.#before.since.get(key) ?? this.now.ms;
     this.#since.set(key, since);
     return this.now.ms - since;
-  }
-
-  /** Whether that waited in the step before. */
-  waits(key: string): boolean {
-    return this.#before.since.has(key);
   }
 
   /** What begins to wait in this step, even if something of that name waited before. */

@@ -13,6 +13,7 @@ import {
 } from '../placement.ts';
 import type { Draft } from './draft.ts';
 import { disown, isPopulated } from './ownership.ts';
+import { isUnfit } from './unserved.ts';
 
 interface Move {
   readonly why: string;
@@ -107,7 +108,7 @@ function awayFromHostless(
 /** Failback: the home gateway is able again, and has been for a while. One that could not serve it of late waits longer. */
 function moveHome(draft: Draft, group: AnaGroupEntry, others: readonly GatewayEntry[]): Move | null {
   const home = others.find(({ slot }) => slot === group.id - 1);
-  if (home === undefined || draft.remembers('unfit', home.name)) return null;
+  if (home === undefined || isUnfit(draft, home.name)) return null;
   if (group.stays || !isAsGood(draft, group, home.name)) return null;
   if (draft.waiting(`failback ${group.id}`) < draft.times.failbackDelay) return null;
   return { why: `failback from ${group.owner!.gateway}`, candidates: [home], force: false };

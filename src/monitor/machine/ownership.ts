@@ -3,6 +3,7 @@ import type { AnaGroupEntry, Fence, GatewayEntry, Holder } from '../group-map.ts
 import { choose, homeOf, obstacle, obstacleInMap } from '../placement.ts';
 import { remembered } from '../remembered.ts';
 import type { Draft } from './draft.ts';
+import { isUnfit } from './unserved.ts';
 
 /** Takes the group from its owner, who stays a holder until it has released the group or is fenced. */
 export function disown(draft: Draft, group: AnaGroupEntry, why: string): void {
@@ -32,7 +33,7 @@ export function assignUnowned(draft: Draft): void {
     if (group.owner !== null || !isWanted(draft, group.id)) continue;
     const orphan = draft.orphans.get(group.id);
     const wish = { group: group.id, hosts: orphan?.hosts ?? [], location: orphan?.location ?? null };
-    const fit = able.filter(({ name }) => !draft.remembers('unfit', name));
+    const fit = able.filter(({ name }) => !isUnfit(draft, name));
     const target = choose(draft, fit.length > 0 ? fit : able, wish);
     if (target === null) continue;
     const why = whyOwned(draft, group, target.name);

@@ -3,8 +3,7 @@
  * ends with it. Once through is enough: a second time would change nothing.
  */
 import { LIMITS } from '../../limits.ts';
-import type { Beacon } from '../beacon.ts';
-import { type AnaGroupEntry, type Fence, maySelfServe } from '../group-map.ts';
+import { type Fence, maySelfServe } from '../group-map.ts';
 import type { Draft } from './draft.ts';
 import { lose } from './members.ts';
 import { cancelMoves, planMoves } from './moves.ts';
@@ -17,6 +16,7 @@ import {
   isWanted,
   recordOrphans,
 } from './ownership.ts';
+import { fenceUnserving } from './unserved.ts';
 
 /** Complete fences, which image locks may be broken by, are kept so long and so many. */
 const FENCES_KEPT_MS = 24 * 3_600_000;
@@ -75,47 +75,6 @@ function fenceOverdue(draft: Draft): void {
       lose(draft, gateway, incarnation, `did not release ANA group ${group.id}`);
     }
   }
-}
-
-/**
- * An owner that lives and served, and has no lease any more while another gateway has: what it cannot reach, others reach. Where
- * nobody has a lease (`osd pause`) it is the cluster that everybody waits for.
- */
-function fenceUnserving(draft: Draft): void {
-  for (const group of draft.groups) {
-    const { id, owner, next, epoch } = group;
-    const beacon = owner === null ? undefined : draft.beaconOf(owner);
-    if (beacon === undefined || !hasServed(draft, group, beacon) || next !== null) continue;
-    if (beacon.appliedEpoch < epoch || !hasLapsed(beacon, id) || !othersServe(draft, beacon.gateway))
-      continue;
-    if (draft.waiting(`unserved ${id}`) < draft.times.handOver) continue;
-    const { gateway, incarnation } = beacon;
-    draft.remember('unfit', gateway);
-    lose(draft, gateway, incarnation, `had no lease for ANA group ${id} while others had`);
-  }
-}
-
-/** This leader has seen the run serve the group, or the history says so. */
-function hasServed(draft: Draft, { id }: AnaGroupEntry, beacon: Beacon): boolean {
-  const key = `served ${id} ${beacon.incarnation}`;
-  const known = draft.waits(key) || 'serving' in (draft.lastChange(id)?.marks ?? {});
-  if (!known && !isServing(beacon, id)) return false;
-  draft.waiting(key);
-  return true;
-}
-
-function isServing({ groups }: Beacon, group: number): boolean {
-  return groups.some(({ id, activity, leased }) => id === group && activity === 'serving' && leased);
-}
-
-function hasLapsed({ groups }: Beacon, group: number): boolean {
-  return groups.some(({ id, activity, leased }) => id === group && activity === 'serving' && !leased);
-}
-
-function othersServe({ seen }: Draft, gateway: string): boolean {
-  return [...seen.values()].some(
-    (other) => other.gateway !== gateway && other.groups.some(({ id }) => isServing(other, id)),
-  );
 }
 
 /** Groups that nobody needs any more go once nobody holds them. */
