@@ -1,5 +1,6 @@
 /** Reads everybody's beacons again and again, on every gateway at all times: a new leader starts with what it has seen (ha-design L4). */
 import type { Clock, Timers } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { Beacon } from './beacon.ts';
 import type { Coordination } from './coordination.ts';
 import type { GroupMap, Holder } from './group-map.ts';
@@ -7,11 +8,16 @@ import { Rounds } from './rounds.ts';
 import { Silence, type Suspect } from './silence.ts';
 import type { MonitorTimes } from './times.ts';
 
+/** Who could judge nobody for so long says so, and again after so long. */
+const SAY_MS = 10_000;
+const SAY_AGAIN_MS = 60_000;
+
 export interface BeaconWatchOptions {
   readonly coordination: Coordination;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly times: MonitorTimes;
+  readonly log: Log;
   /** After each look that succeeded, with the time at which it began. */
   onLook(begunMs: number): void;
   onFailure(error: NodeJS.ErrnoException): void;
@@ -29,12 +35,15 @@ export class BeaconWatch {
   readonly #silence: Silence;
   #sights = new Map<string, Sight>();
   #lateLooks = 0;
+  #lookedMs: number;
+  #saidMs: number | null = null;
   #stopped = false;
 
   constructor(options: BeaconWatchOptions) {
     const { clock, timers, times } = options;
     this.#options = options;
-    this.#silence = new Silence(times);
+    this.#lookedMs = clock.nowMs();
+    this.#silence = new Silence(times, clock.nowMs());
     this.#rounds = new Rounds({ clock, timers, everyMs: times.tick, work: (lateMs) => this.#look(lateMs) });
   }
 
@@ -47,9 +56,15 @@ export class BeaconWatch {
     this.#rounds.stop();
   }
 
-  /** Looks that began more than two ticks later than meant. */
+  /** Looks that ended more than two ticks later than meant. */
   get lateLooks(): number {
     return this.#lateLooks;
+  }
+
+  /** The beacons have not been read for so long that others should lead, if they read them. */
+  get isBlind(): boolean {
+    const { clock, times } = this.#options;
+    return clock.nowMs() - this.#lookedMs >= times.leaderGrace;
   }
 
   /** The incarnation of this gateway. */
@@ -80,15 +95,34 @@ export class BeaconWatch {
 
   async #look(lateMs: number): Promise<void> {
     const { coordination, clock, times, onLook, onFailure } = this.#options;
-    if (lateMs > 2 * times.tick) this.#lateLooks += 1;
     const begunMs = clock.nowMs();
     try {
       const beacons = await coordination.readBeacons();
       if (this.#stopped) return;
-      this.#saw(beacons, clock.nowMs());
+      this.#lookedMs = clock.nowMs();
+      if (lateMs + this.#lookedMs - begunMs > 2 * times.tick) this.#lateLooks += 1;
+      this.#saw(beacons, this.#lookedMs);
       onLook(begunMs);
     } catch (error) {
-      if (!this.#stopped) onFailure(error as NodeJS.ErrnoException);
+      if (this.#stopped) return;
+      onFailure(error as NodeJS.ErrnoException);
+    }
+    this.#sayWhetherItJudges();
+  }
+
+  #sayWhetherItJudges(): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.nowMs();
+    const sinceMs = nowMs - this.#silence.judgedMs;
+    if (sinceMs < SAY_MS) {
+      if (this.#saidMs !== null) log.info({}, 'this gateway can tell again who is silent');
+      this.#saidMs = null;
+    } else if (this.#saidMs === null || nowMs - this.#saidMs >= SAY_AGAIN_MS) {
+      this.#saidMs = nowMs;
+      log.warn(
+        { sinceMs: Math.round(sinceMs) },
+        'the beacons of the group, the own one among them, cannot be read or written: this gateway cannot tell who is silent, and replaces nobody; see "ceph health detail"',
+      );
     }
   }
 

@@ -11,6 +11,8 @@ import type { MonitorTimes } from './times.ts';
 
 /** Candidates stand one after the other, by slot: the first wins before the next one tries. */
 const STAGGER_MS = 40;
+/** One that does not see the beacons comes so much later: it could not judge the others. */
+const BLIND_MS = 1000;
 
 export interface Candidate {
   readonly gateway: string;
@@ -29,6 +31,8 @@ export interface ElectionOptions {
   readonly log: Log;
   /** This gateway; null: it has no incarnation at the moment. */
   candidate(): Candidate | null;
+  /** This gateway cannot read the beacons. */
+  isBlind(): boolean;
   onWon(reading: MapReading): void;
   onFailure(error: NodeJS.ErrnoException): void;
 }
@@ -71,12 +75,13 @@ export class Election {
     this.#last = reading;
     this.#readMs = nowMs;
     if (this.#claimed !== null && isSameTerm(leadership, this.#claimed)) this.#win(reading);
-    else if (this.#isVacant(leadership) || this.silentMs >= times.leaderGrace) this.#stand();
+    else if (this.#isVacant(leadership)) this.#stand(isSameTerm);
+    else if (this.silentMs >= times.leaderGrace && !this.#options.isBlind()) this.#stand(isSame);
   }
 
   /** The stream to this leader ended as if its process had. */
   ended({ term }: Leadership): void {
-    if (this.#last?.leadership.term === term) this.#stand();
+    if (this.#last?.leadership.term === term) this.#stand(isSameTerm);
   }
 
   stop(): void {
@@ -90,14 +95,16 @@ export class Election {
     return incarnation === '' || (gateway === candidate?.gateway && incarnation !== candidate.incarnation);
   }
 
-  #stand(): void {
-    const { candidate, timers } = this.#options;
+  /** Claims the place when its turn comes, if the leadership then still `isStale` compared with the one known now. */
+  #stand(isStale: typeof isSame): void {
+    const { candidate, timers, isBlind } = this.#options;
     const own = candidate();
     if (this.#standing !== null || this.#stopped || own === null) return;
     const { leadership, map } = this.#last!;
     if (leadership.incarnation === own.incarnation) return;
     const rank = rankOf(map, own, leadership.gateway);
-    this.#standing = timers.after(rank * STAGGER_MS, () => void this.#claim(leadership, own));
+    const delayMs = rank * STAGGER_MS + (isBlind() ? BLIND_MS : 0);
+    this.#standing = timers.after(delayMs, () => void this.#claim(own, (now) => isStale(now, leadership)));
   }
 
   #withdraw(): void {
@@ -106,13 +113,13 @@ export class Election {
   }
 
   /** Unless the leader has shown life, or another one came. */
-  async #claim(stale: Leadership, own: Candidate): Promise<void> {
+  async #claim(own: Candidate, isStale: (now: Leadership) => boolean): Promise<void> {
     const { coordination, candidate, onFailure } = this.#options;
     try {
       const reading = await coordination.readMap();
       const { leadership } = reading;
       if (this.#stopped || candidate()?.incarnation !== own.incarnation) return;
-      if (!isSameTerm(leadership, stale)) return;
+      if (!isStale(leadership)) return;
       const { gateway, incarnation, peerAddress, peerPort } = own;
       const claim = { term: leadership.term + 1, gateway, incarnation, beat: 1, peerAddress, peerPort };
       this.#claimed = claim;

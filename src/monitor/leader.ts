@@ -67,6 +67,7 @@ export class Leader {
       log,
       begin,
       beacons: watch.beacons(),
+      isBlind: () => watch.isBlind,
       onCommit: (reading) => this.#committed(reading),
       onDeposed,
       onFailure,

@@ -83,7 +83,7 @@ export class SharedMonitor implements MonitorClient {
       this.#leader?.look(begunMs);
       this.#member?.sawBeacons(this.#watch.beacons());
     };
-    this.#watch = new BeaconWatch({ coordination, clock, timers, times, onLook, onFailure });
+    this.#watch = new BeaconWatch({ coordination, clock, timers, times, log, onLook, onFailure });
     this.#election = new Election({
       coordination,
       clock,
@@ -91,6 +91,7 @@ export class SharedMonitor implements MonitorClient {
       times,
       log,
       candidate: () => this.#candidate(),
+      isBlind: () => this.#watch.isBlind,
       onWon: (reading) => this.#lead(reading),
       onFailure,
     });

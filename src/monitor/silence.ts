@@ -1,6 +1,7 @@
 /**
  * Who has fallen silent, judged by changes of the beacons on the judge's own monotonic clock. Every gateway watches at all times,
- * so that a new leader knows at once. Who sees nothing move, itself included, or was late itself, suspects nobody (ha-design L3, L4).
+ * so that a new leader knows at once. Who sees nothing move, itself included, suspects nobody; who looks late, because it was held up
+ * or the cluster is slow, counts only the time in which it would have looked in vain (ha-design L3, L4).
  */
 import type { Beacon } from './beacon.ts';
 import type { Holder } from './group-map.ts';
@@ -23,9 +24,16 @@ export class Silence {
   #expected = new Set<string>();
   #self = '';
   #lookedMs = Number.NEGATIVE_INFINITY;
+  #judgedMs: number;
 
-  constructor(times: MonitorTimes) {
+  constructor(times: MonitorTimes, nowMs: number) {
     this.#times = times;
+    this.#judgedMs = nowMs;
+  }
+
+  /** When it last was in a position to say who is silent; at first, when it began. */
+  get judgedMs(): number {
+    return this.#judgedMs;
   }
 
   /** The judge's own incarnation: until its beacon comes back, nobody is suspected. */
@@ -45,8 +53,10 @@ export class Silence {
 
   /** All beacons, as just read. */
   saw(beacons: readonly Beacon[], nowMs: number): void {
-    if (nowMs - this.#lookedMs > 2 * this.#times.tick || this.#isBlind(nowMs)) this.startAnew(nowMs);
+    this.#moveClocksOn(nowMs);
     this.#lookedMs = nowMs;
+    if (this.#isBlind(nowMs)) this.startAnew(nowMs);
+    else this.#judgedMs = nowMs;
     for (const beacon of beacons) this.#notice(beacon, nowMs);
     this.#forgetOthers(beacons);
   }
@@ -60,7 +70,16 @@ export class Silence {
       .filter(({ silentMs }) => silentMs >= this.#times.grace);
   }
 
-  /** The judge was late or may have missed something: nobody has been silent. */
+  /** A look that came late, or took long: of the time since the last one no more than a tick counts. */
+  #moveClocksOn(nowMs: number): void {
+    const gapMs = nowMs - this.#lookedMs;
+    if (gapMs <= 2 * this.#times.tick) return;
+    const lostMs = gapMs - this.#times.tick;
+    for (const watched of this.#watched.values())
+      this.#watch({ ...watched, sinceMs: Math.min(nowMs, watched.sinceMs + lostMs) });
+  }
+
+  /** The judge may have missed something: nobody has been silent. */
   startAnew(nowMs: number): void {
     for (const watched of this.#watched.values()) this.#watch({ ...watched, sinceMs: nowMs });
   }

@@ -23,6 +23,8 @@ export interface TenureOptions {
   readonly begin: MapReading;
   /** What it knows of the others. */
   readonly beacons: readonly Beacon[];
+  /** This gateway cannot judge the others: it shows no life as the leader, so that one that can takes its place. */
+  isBlind(): boolean;
   /** After a map was committed, and before anything else happens. */
   onCommit(reading: MapReading): void;
   /** Somebody else leads. */
@@ -113,9 +115,9 @@ export class Tenure {
   }
 
   #beat(): void {
-    const { clock, times } = this.#options;
-    if (this.#writing !== null || this.#ended || clock.nowMs() - this.#writtenMs < times.beacon * 0.75)
-      return;
+    const { clock, times, isBlind } = this.#options;
+    if (this.#writing !== null || this.#ended || isBlind()) return;
+    if (clock.nowMs() - this.#writtenMs < times.beacon * 0.75) return;
     this.#begin(this.#write(this.#state, new Map()));
   }
 
@@ -128,10 +130,10 @@ export class Tenure {
 
   /** `events` led to `state`; they are taken anew if it cannot be committed. */
   async #write(state: MachineState, events: ReadonlyMap<string, MachineEvent>): Promise<void> {
-    const { coordination, clock } = this.#options;
+    const { coordination, clock, isBlind } = this.#options;
     const { leadership: before, map: mapBefore } = this.#committed;
     const changed = state.map !== mapBefore;
-    const after: Leadership = { ...before, beat: before.beat + 1 };
+    const after: Leadership = { ...before, beat: before.beat + (isBlind() ? 0 : 1) };
     this.#writtenMs = clock.nowMs();
     let done = false;
     try {

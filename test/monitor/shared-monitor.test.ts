@@ -221,6 +221,66 @@ describe('a cluster that stands still', () => {
   });
 });
 
+describe('an owner that reaches a part of the cluster only', () => {
+  it('and gets no lease, is replaced by one that would get it, also when that one serves nothing', async () => {
+    const group = new FakeGroup();
+    const [first] = await group.settled('gw-a', 'gw-b');
+    first.monitor.admin.request({ kind: 'move', group: 2, gateway: 'gw-a', force: true });
+    await group.until('gw-a serves both', () => group.serverOf(1) === 'gw-a' && group.serverOf(2) === 'gw-a');
+    first.server.leasesCut = true;
+    const ms = await group.until(
+      'gw-b serves both',
+      () => group.serverOf(1) === 'gw-b' && group.serverOf(2) === 'gw-b',
+      20_000,
+    );
+    expect(ms).toBeGreaterThan(10_000);
+    first.server.leasesCut = false;
+    await group.run(20_000);
+    expect(group.ceph.map.groups.map(({ owner }) => owner?.gateway)).toEqual(['gw-b', 'gw-b']);
+  }, 60_000);
+
+  it('and gets its first lease never, is replaced as well', async () => {
+    const group = new FakeGroup();
+    const [, second] = await group.settled('gw-a', 'gw-b');
+    second.kill();
+    await group.until('gw-a serves both', () => group.serverOf(2) === 'gw-a');
+    const again = group.add('gw-b');
+    again.server.leasesCut = true;
+    await group.until('group 2 is to be served by gw-b', () => group.entry(2).owner?.gateway === 'gw-b');
+    await group.until('gw-a serves it again', () => group.serverOf(2) === 'gw-a', 40_000);
+    expect(group.ceph.map.history.at(-1)?.why).toContain('had no lease for ANA group 2 while others had');
+  }, 60_000);
+
+  it('hands the lead to another one when it cannot read the beacons, and is replaced', async () => {
+    const group = new FakeGroup();
+    const [first] = await group.settled('gw-a', 'gw-b', 'gw-c');
+    expect(group.leader()).toBe('gw-a');
+    first.coordination.beaconsCut = true;
+    first.server.leasesCut = true;
+    await group.until('another one leads', () => group.leader() !== 'gw-a', 8000);
+    await group.until('group 1 is served elsewhere', () => (group.serverOf(1) ?? 'gw-a') !== 'gw-a', 5000);
+    const { term } = group.ceph.leadership;
+    await group.run(10_000);
+    expect(group.ceph.leadership.term).toBe(term);
+  });
+
+  it('leads on when nobody can read the beacons', async () => {
+    const group = new FakeGroup();
+    const gateways = await group.settled('gw-a', 'gw-b', 'gw-c');
+    const { term } = group.ceph.leadership;
+    for (const { coordination } of gateways) coordination.beaconsCut = true;
+    await group.run(15_000);
+    expect(group.ceph.leadership.term).toBe(term);
+    for (const { messages } of gateways)
+      expect(messages.filter((message) => message.includes('cannot tell who is silent'))).toHaveLength(1);
+    for (const { coordination } of gateways) coordination.beaconsCut = false;
+    await group.run(3000);
+    expect(group.ceph.map.fences).toEqual([]);
+    expect(group.ceph.leadership.term).toBe(term);
+    expect(gateways[1].messages).toContain('this gateway can tell again who is silent');
+  });
+});
+
 describe('a gateway that is frozen', () => {
   it('is fenced, wakes, and joins anew', async () => {
     const group = new FakeGroup();

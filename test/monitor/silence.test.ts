@@ -4,7 +4,7 @@ import { FakeGateway, TIMES } from './machine-rig.ts';
 
 /** A judge, gw-a, with two peers; who is in `beating` writes a new beacon before each look. */
 class Watch {
-  readonly silence = new Silence(TIMES);
+  readonly silence = new Silence(TIMES, 5000);
   readonly gateways = ['gw-a', 'gw-b', 'gw-c'].map((name) => new FakeGateway(name));
   nowMs = 5000;
   #last = this.gateways.map((gateway) => gateway.beacon());
@@ -70,13 +70,31 @@ describe('silence', () => {
     expect(watch.watch(2 * TIMES.grace, ALL)).toEqual([]);
   });
 
-  it('starts anew when the judge looked too late', () => {
+  it('does not count what the judge lost when it looked late', () => {
     const watch = new Watch();
-    watch.watch(TIMES.grace - TIMES.tick, ['gw-a', 'gw-b']);
-    watch.look(['gw-a', 'gw-b'], 3 * TIMES.tick);
+    watch.watch(3000, ALL);
+    watch.watch(TIMES.grace - 2 * TIMES.tick, ['gw-a', 'gw-b']);
+    watch.look(['gw-a', 'gw-b'], 40 * TIMES.tick);
     expect(watch.silence.suspects(watch.nowMs)).toEqual([]);
-    expect(watch.watch(TIMES.grace - TIMES.tick, ['gw-a', 'gw-b'])).toEqual([]);
     expect(watch.watch(TIMES.tick, ['gw-a', 'gw-b'])).toEqual(['gw-c']);
+  });
+
+  it('suspects nobody who shows life after the judge was held up', () => {
+    const watch = new Watch();
+    watch.watch(TIMES.grace - 2 * TIMES.tick, ['gw-a', 'gw-b']);
+    watch.look(ALL, 40 * TIMES.tick);
+    expect(watch.watch(TIMES.grace - TIMES.tick, ['gw-a', 'gw-b'])).toEqual([]);
+  });
+
+  it('suspects the silent one also where each look takes long, later', () => {
+    const watch = new Watch();
+    const begunMs = watch.nowMs;
+    while (watch.silence.suspects(watch.nowMs).length === 0) {
+      watch.look(['gw-a', 'gw-b'], 4 * TIMES.tick);
+      expect(watch.nowMs - begunMs).toBeLessThan(5 * TIMES.grace);
+    }
+    expect(watch.silence.suspects(watch.nowMs).map(({ gateway }) => gateway)).toEqual(['gw-c']);
+    expect(watch.nowMs - begunMs).toBeGreaterThan(3 * TIMES.grace);
   });
 
   it('suspects nobody on the strength of an old look', () => {

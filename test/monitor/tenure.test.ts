@@ -23,6 +23,7 @@ it('forgets no event when a write that seemed to have failed comes true late', a
     log: nullLog,
     begin: { leadership: OWN, map: EMPTY_MAP },
     beacons: [],
+    isBlind: () => false,
     onCommit: ({ map }) => committed.push(map),
     onDeposed: () => expect.unreachable(),
     // The second gateway's beacon comes while it is not known yet what became of the first one's.

@@ -128,6 +128,8 @@ export class FakeCoordination implements Coordination {
   #address: string;
   /** Calls that were made, by name. */
   readonly calls: string[] = [];
+  /** The OSDs of the beacon objects are not reached, those of the map are. */
+  beaconsCut = false;
 
   constructor(ceph: FakeCeph, link: FakeLink, host: string) {
     this.#ceph = ceph;
@@ -149,12 +151,14 @@ export class FakeCoordination implements Coordination {
   }
 
   writeBeacon(beacon: Beacon): Promise<void> {
+    if (this.beaconsCut) return this.#unanswered();
     return this.#call(() => {
       this.#ceph.beacons.set(beacon.incarnation, beacon);
     });
   }
 
   readBeacons(): Promise<readonly Beacon[]> {
+    if (this.beaconsCut) return this.#unanswered();
     return this.#call(() => [...this.#ceph.beacons.values()]);
   }
 
@@ -189,6 +193,12 @@ export class FakeCoordination implements Coordination {
   }
 
   async close(): Promise<void> {}
+
+  #unanswered(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#link.timers.after(CALL_MS, () => reject(failure('ETIMEDOUT')));
+    });
+  }
 
   #call<T>(work: () => T): Promise<T> {
     return this.#ceph.call(this.#link, this.#address, work);

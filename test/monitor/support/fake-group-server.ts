@@ -22,6 +22,8 @@ export class FakeGroupServer implements GroupServer {
   releases = true;
   /** The next take-overs that fail. */
   failing = 0;
+  /** Of the lease objects too few are reached. */
+  leasesCut = false;
   #condition: GatewayCondition = {
     available: true,
     populated: [],
@@ -105,6 +107,12 @@ export class FakeGroupServer implements GroupServer {
   async renew(group: number): Promise<boolean> {
     const address = this.address(group);
     const begunMs = this.#clock.nowMs();
+    if (this.leasesCut) {
+      await new Promise<void>((resolve) => {
+        this.#link.timers.after(this.#leaseMs, resolve);
+      });
+      throw failure('ETIMEDOUT');
+    }
     const goesOn = await this.#ceph.call(
       this.#link,
       address,
