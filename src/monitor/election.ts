@@ -89,10 +89,12 @@ export class Election {
     this.#withdraw();
   }
 
-  /** There is no leader, it has resigned, or it was a former run of this gateway, whose name nobody else has. */
-  #isVacant({ gateway, incarnation }: Leadership): boolean {
-    const candidate = this.#options.candidate();
-    return incarnation === '' || (gateway === candidate?.gateway && incarnation !== candidate.incarnation);
+  /** There is no leader, it has resigned, or it was a former run of this gateway: of its name, and at its place. */
+  #isVacant({ gateway, incarnation, peerAddress, peerPort }: Leadership): boolean {
+    const own = this.#options.candidate();
+    if (incarnation === '' || own === null) return incarnation === '';
+    const isHere = peerAddress === own.peerAddress && peerPort === own.peerPort;
+    return gateway === own.gateway && incarnation !== own.incarnation && isHere;
   }
 
   /** Claims the place when its turn comes, if the leadership then still `isStale` compared with the one known now. */

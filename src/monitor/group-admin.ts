@@ -24,6 +24,8 @@ export interface GroupAdminOptions {
   readonly times: MonitorTimes;
   newId(): string;
   map(): GroupMap;
+  /** This gateway has an incarnation, whose beacons carry what is asked here. */
+  joined(): boolean;
   /** {@link GroupAdmin.pending} has changed. */
   tell(): void;
 }
@@ -138,6 +140,12 @@ export class GroupAdmin implements MonitorAdmin {
   }
 
   #unanswered(): AnagateError {
+    if (!this.#options.joined()) {
+      return new AnagateError(
+        'BACKEND_UNAVAILABLE',
+        'This gateway is not in the group at present (fenced, or deleted), so nothing was asked of the leader; ask another gateway, or start this one again',
+      );
+    }
     const leader = this.leader();
     const seconds = ANSWER_MS / 1000;
     const why =

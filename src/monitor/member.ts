@@ -9,7 +9,7 @@ import { LIMITS } from '../limits.ts';
 import type { Beacon } from './beacon.ts';
 import { BeaconWriter } from './beacon-writer.ts';
 import type { Coordination, MapReading } from './coordination.ts';
-import { EMPTY_MAP, type GroupMap, gatewayOf } from './group-map.ts';
+import { EMPTY_MAP, type GatewayEntry, type GroupMap, gatewayOf } from './group-map.ts';
 import type { GroupServer } from './group-server.ts';
 import { IncarnationRun } from './incarnation-run.ts';
 import type { AdminRequest } from './machine.ts';
@@ -25,6 +25,8 @@ const LEAVE_MS = 5000;
 const GOODBYE_MS = 1000;
 /** Who waits for its place says why, this often. */
 const SAY_AGAIN_MS = 30_000;
+/** Who starts under the name of a gateway that lives elsewhere gives up after so long: a stopped predecessor is gone by then. */
+const NAME_TAKEN_MS = 15_000;
 
 const DELETED = 'this gateway was deleted; it serves nothing until it is started again';
 
@@ -74,6 +76,8 @@ export class Member {
   #said = '';
   #saidMs = 0;
   #failing = false;
+  /** Since when another process lives under this gateway's name. */
+  #takenMs: number | null = null;
   #fences = 0;
   #lapses = 0;
 
@@ -99,7 +103,7 @@ export class Member {
     });
   }
 
-  /** Resolves once the map has this gateway; rejects only when it is stopped before. */
+  /** Resolves once the map has this gateway; rejects when it is stopped before, or its name is taken. */
   start(): Promise<GatewayPlace> {
     return new Promise((resolve, reject) => {
       this.#placed = { resolve, reject };
@@ -336,16 +340,42 @@ export class Member {
 
   #explainWait(map: GroupMap): void {
     if (this.#placed === null || map.epoch === 0) return;
-    const entry = gatewayOf(map, this.#options.gateway);
+    const { gateway, clock } = this.#options;
+    const entry = gatewayOf(map, gateway);
+    this.#notice(entry);
     if (entry?.availability === 'DELETING') {
-      this.#say('waiting: a gateway of this name is being deleted');
+      this.#say(
+        `waiting: the gateway of this name is being deleted; "gw create -i ${gateway}" takes it back into the group`,
+      );
     } else if (entry === undefined && map.gateways.length >= LIMITS.maxSlots) {
       this.#say(
         `waiting: all ${LIMITS.maxSlots} slots of the group are taken; delete a gateway that does not come back`,
       );
-    } else if (this.#options.clock.nowMs() - this.#saidMs > SAY_AGAIN_MS) {
+    } else if (this.#takenMs !== null) {
+      this.#say(`waiting: gateway "${gateway}" runs already, at ${entry!.peerAddress}:${entry!.peerPort}`);
+    } else if (clock.nowMs() - this.#saidMs > SAY_AGAIN_MS) {
       this.#say('waiting for the leader of the group to register this gateway');
     }
+  }
+
+  /** A process that lives elsewhere under this gateway's name keeps it. */
+  #notice(entry: GatewayEntry | undefined): void {
+    const { gateway, clock, peer } = this.#options;
+    const own = peer();
+    const lives = entry !== undefined && entry.incarnation !== null && !this.#ids.has(entry.incarnation.id);
+    if (!lives || (entry.peerAddress === own.address && entry.peerPort === own.port)) {
+      this.#takenMs = null;
+      return;
+    }
+    this.#takenMs ??= clock.nowMs();
+    if (clock.nowMs() - this.#takenMs < NAME_TAKEN_MS) return;
+    this.#placed?.reject(
+      new AnagateError(
+        'INVALID_ARGUMENT',
+        `Gateway "${gateway}" was not started: another process runs under this name, at ${entry.peerAddress}:${entry.peerPort}. Names of gateways are unique in a group: set another [gateway] name here, or stop that process`,
+      ),
+    );
+    this.#placed = null;
   }
 
   #say(what: string): void {

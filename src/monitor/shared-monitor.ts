@@ -103,6 +103,7 @@ export class SharedMonitor implements MonitorClient {
       times,
       newId: options.newId,
       map: () => this.#attached.map,
+      joined: () => this.#self() !== null,
       tell: () => this.#attached.tell(),
     });
     this.admin = this.#requests;

@@ -199,3 +199,34 @@ describe('move', () => {
     );
   });
 });
+
+describe('a request at a gateway that is not in the map', () => {
+  it('is answered: by gw create, a gateway that is being deleted asks for itself', () => {
+    const rig = Rig.running(['gw-a', 'gw-b'], { populated: [1, 2] });
+    rig.ask('gw-a', { kind: 'delete', gateway: 'gw-b' });
+    rig.get('gw-b').restart();
+    rig.beacon('gw-b');
+    expect(rig.entry('gw-b')).toMatchObject({ availability: 'DELETING', incarnation: null });
+    expect(rig.ask('gw-b', { kind: 'create', gateway: 'gw-b' })).toBe(null);
+    rig.rounds(3);
+    expect(rig.entry('gw-b')).toMatchObject({ availability: 'AVAILABLE', slot: 1 });
+  });
+
+  it('is answered also when there is no slot, and makes room', () => {
+    const rig = Rig.running(Array.from({ length: LIMITS.maxSlots }, (_, at) => `gw-${at}`));
+    rig.add('gw-late');
+    expect(rig.ask('gw-late', { kind: 'delete', gateway: 'gw-7' })).toBe(null);
+    rig.rounds(2, TIMES.beacon, ['gw-0', 'gw-late']);
+    expect(rig.entry('gw-late').slot).toBe(7);
+  });
+
+  it('is carried out once, however often it is asked', () => {
+    const rig = Rig.running(['gw-a', 'gw-b'], { populated: [1, 2] });
+    rig.ask('gw-a', { kind: 'delete', gateway: 'gw-b' });
+    rig.get('gw-b').restart();
+    rig.ask('gw-b', { kind: 'disable', gateway: 'gw-a' });
+    rig.ask('gw-a', { kind: 'enable', gateway: 'gw-a' });
+    rig.beacon('gw-b');
+    expect(rig.entry('gw-a').enabled).toBe(true);
+  });
+});

@@ -494,7 +494,7 @@ describe('what gateways are told of themselves', () => {
     expect((await late.placed).slot).toBe(7);
   });
 
-  it('is that another process has their name', async () => {
+  it('is that a younger process at their place has their name', async () => {
     const group = new FakeGroup();
     const [, second] = await group.settled('gw-a', 'gw-b');
     group.add('gw-b');
@@ -505,6 +505,39 @@ describe('what gateways are told of themselves', () => {
     const { length } = group.ceph.maps;
     await group.run(10_000);
     expect(group.ceph.maps.length - length).toBeLessThan(8);
+  });
+
+  it.each(['gw-a', 'gw-b'])(
+    'is that another machine has their name, %s, and nobody is fenced',
+    async (name) => {
+      const group = new FakeGroup();
+      await group.settled('gw-a', 'gw-b');
+      const { term } = group.ceph.leadership;
+      const twin = group.add(name, {}, 'elsewhere');
+      let refusal = '';
+      twin.placed.catch((error: Error) => {
+        refusal = error.message;
+      });
+      await group.run(3000);
+      expect(twin.messages.at(-1)).toMatch(`waiting: gateway "${name}" runs already, at 192.0.2.`);
+      await group.until('it gives up', () => refusal !== '', 20_000);
+      expect(refusal).toContain(`another process runs under this name, at 192.0.2.`);
+      twin.kill();
+      await group.run(1000);
+      expect([1, 2].map((id) => group.serverOf(id))).toEqual(['gw-a', 'gw-b']);
+      expect(group.ceph.map.fences).toEqual([]);
+      expect(group.ceph.leadership).toMatchObject({ term, gateway: 'gw-a' });
+    },
+  );
+
+  it('is nothing of that when the gateway of their name died on another machine', async () => {
+    const group = new FakeGroup();
+    group.network.down = true;
+    const [, second] = await group.settled('gw-a', 'gw-b');
+    second.kill();
+    const moved = group.add('gw-b', {}, 'elsewhere');
+    await group.until('it serves', () => moved.server.serves(2), 8000);
+    expect(group.ceph.map.fences[0]?.reason).toContain('silent for');
   });
 
   it('is that the leader was deleted, and another one leads', async () => {

@@ -9,7 +9,7 @@ import {
   MAX_HISTORY,
   type OwnershipChange,
 } from '../group-map.ts';
-import type { MachineState, Now } from '../machine.ts';
+import type { AdminRequest, MachineState, Now } from '../machine.ts';
 import type { Board } from '../placement.ts';
 import type { MonitorTimes } from '../times.ts';
 
@@ -29,6 +29,8 @@ export class Draft implements Board {
   /** Of the map that this step makes, if it makes one. */
   readonly epoch: number;
   readonly orphans = new Map<number, Orphan>();
+  /** Asked in this step at gateways that are not in the map. */
+  petitions: readonly AdminRequest[] = [];
   gateways: readonly GatewayEntry[];
   groups: readonly AnaGroupEntry[];
   fences: readonly Fence[];

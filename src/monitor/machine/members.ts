@@ -20,8 +20,12 @@ export function takeBeacon(draft: Draft, beacon: Beacon): void {
   const entry = draft.gateway(beacon.gateway);
   const known = entry?.incarnation?.id === beacon.incarnation;
   if (!known) {
-    if (beacon.goodbye || entry?.availability === 'DELETING') return;
-    if (!register(draft, beacon)) return;
+    if (beacon.goodbye) return;
+    if (!register(draft, beacon)) {
+      // Operators may ask there all the same, perhaps for what stands in its way.
+      draft.petitions = [...draft.petitions, ...beacon.requests];
+      return;
+    }
   } else if (beacon.sequence <= (draft.seen.get(beacon.gateway)?.sequence ?? -1)) return;
   if (beacon.goodbye) leave(draft, beacon);
   else refresh(draft, beacon);
@@ -96,9 +100,13 @@ function hasEnded(draft: Draft, incarnation: string): boolean {
   );
 }
 
-/** A run that the map does not know. A predecessor that did not say goodbye may still be writing: it is fenced. */
+/**
+ * A run that the map does not know. A predecessor that did not say goodbye may still be writing: it is fenced. False: not now, because
+ * the gateway is being deleted, no slot is free, or another process lives under its name.
+ */
 function register(draft: Draft, beacon: Beacon): boolean {
   const before = draft.gateway(beacon.gateway);
+  if (before?.availability === 'DELETING' || (before !== undefined && isTaken(before, beacon))) return false;
   if (before === undefined && !addGateway(draft, beacon.gateway, beacon.location)) return false;
   if (before !== undefined) retire(draft, before, 'restarted');
   const entry = draft.gateway(beacon.gateway)!;
@@ -109,6 +117,15 @@ function register(draft: Draft, beacon: Beacon): boolean {
     incarnation: { id: beacon.incarnation, clients: [] },
   });
   return true;
+}
+
+/**
+ * The name's present run, which is not lost, is reached at another place than this one: a second process under this name, and not
+ * the successor of one that ended. It waits until the first one is lost, or for ever.
+ */
+function isTaken({ incarnation, peerAddress, peerPort }: GatewayEntry, beacon: Beacon): boolean {
+  const isKnown = incarnation !== null && peerAddress !== '';
+  return isKnown && (peerAddress !== beacon.peerAddress || peerPort !== beacon.peerPort);
 }
 
 /** Takes over what the beacon of the present run says. */

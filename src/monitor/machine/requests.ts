@@ -14,7 +14,7 @@ const DONE = null;
 const NAMED_HOSTS = 5;
 
 export function answerRequests(draft: Draft): void {
-  const requests = [...draft.seen.values()].flatMap((beacon) => beacon.requests);
+  const requests = [...[...draft.seen.values()].flatMap((beacon) => beacon.requests), ...draft.petitions];
   for (const request of requests) {
     if (draft.answers.some(({ id }) => id === request.id)) continue;
     const answers = withRoom(draft.answers, requests);

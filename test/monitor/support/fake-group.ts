@@ -44,16 +44,17 @@ export class FakeGroup {
   readonly gateways: FakeGateway[] = [];
   readonly #times: MonitorTimes;
   #ids = 0;
-  #ports = 5500;
+  /** Of each gateway's machine. */
+  readonly #ports = new Map<string, number>();
 
   constructor(times: Partial<MonitorTimes> = {}) {
     this.#times = { ...MONITOR_TIMES, ...times };
   }
 
-  /** Starts a gateway; one that had this name before must be dead. */
-  add(name: string, times: Partial<MonitorTimes> = {}): FakeGateway {
-    this.#ports += 1;
-    const port = this.#ports;
+  /** Starts a gateway, on the machine of that name; one that had this name before must be dead, unless it was on another one. */
+  add(name: string, times: Partial<MonitorTimes> = {}, machine = name): FakeGateway {
+    const port = this.#ports.get(machine) ?? 5501 + this.#ports.size;
+    this.#ports.set(machine, port);
     const host = `192.0.2.${port - 5500}`;
     const process = new FakeProcess(this.clock);
     const link = new FakeLink(process, this.clock);
