@@ -1,42 +1,123 @@
 /** The CLI's side of the gRPC connection to a gateway. */
 import { constants } from 'node:os';
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { systemClock } from '../base/clock.ts';
+import { Client, type ServiceError, status } from '@grpc/grpc-js';
+import { systemClock, systemTimers } from '../base/clock.ts';
 import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
 import type { Sent } from '../control/gateway-types.ts';
+import type { ClientTls } from '../control/tls.ts';
+import { firstToAnswer } from './first-to-answer.ts';
+import { type Server, serverText } from './server-list.ts';
 
 const { ECONNREFUSED, EIO, ENOTSUP, ETIMEDOUT } = constants.errno;
 
 /** A list of 4096 namespaces is about 2 MiB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Of several gateways the next one is asked too when one has said nothing for so long. */
+const HEAD_START_MS = 300;
 
 /** There is no answer. `errno` becomes the exit status. */
 export class CallFailure extends Error {
   readonly errno: number;
-  constructor(errno: number, message: string, cause: ServiceError) {
+  constructor(errno: number, message: string, cause: unknown) {
     super(message, { cause });
     this.name = 'CallFailure';
     this.errno = errno;
   }
 }
 
+/** How gateways are spoken to. */
+export interface Speaking {
+  /** Of one call, connecting included. */
+  timeoutMs: number;
+  tls: ClientTls;
+  /** With certificates. */
+  secure: boolean;
+  /** Longest answer, bytes; absent: 64 MiB. */
+  maxAnswerBytes?: number | undefined;
+}
+
+/** One of several gateways: the first that answers, for all calls. */
 export class GatewayClient {
-  /** The gateway's address and port, as messages name it. */
+  readonly #connections: readonly Connection[];
+  #chosen: Promise<Connection> | null = null;
+
+  /** @param servers at least one */
+  constructor(servers: readonly Server[], speaking: Speaking) {
+    this.#connections = servers.map((server) => new Connection(server, speaking));
+  }
+
+  /** The gateways' addresses and ports, as messages name them. */
+  get target(): string {
+    return this.#connections.map(({ target }) => target).join(', ');
+  }
+
+  /** @throws CallFailure when the gateway cannot be reached, does not answer or fails; a refusal is an answer */
+  async call<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>): Promise<RpcAnswer<R>> {
+    this.#chosen ??= this.#choose();
+    return (await this.#chosen).call(rpc, request);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+
+  /** Which one answers is asked first, with a question that changes nothing: a request must not be done twice. */
+  async #choose(): Promise<Connection> {
+    const [only, ...others] = this.#connections;
+    if (others.length === 0) return only!;
+    try {
+      return await firstToAnswer(
+        this.#connections,
+        (connection) => connection.probe(),
+        HEAD_START_MS,
+        systemTimers,
+      );
+    } catch (error) {
+      const failures = (error as AggregateError).errors as Error[];
+      const reasons = failures.map((failure, i) => `${this.#connections[i]!.target} (${failure.message})`);
+      throw new CallFailure(ECONNREFUSED, `none of the gateways answers: ${reasons.join(', ')}`, error);
+    }
+  }
+}
+
+/** A health check's request for the whole server, and its answer SERVING, as bytes. */
+const HEALTH = {
+  path: '/grpc.health.v1.Health/Check',
+  request: Buffer.alloc(0),
+  serving: Buffer.from([8, 1]),
+};
+
+class Connection {
   readonly target: string;
   readonly #client: Client;
-  readonly #timeoutMs: number;
+  readonly #speaking: Speaking;
 
-  /** @param timeoutMs how long one call may take, connecting included */
-  constructor(address: string, port: number, timeoutMs: number) {
-    this.target = `${address.includes(':') ? `[${address}]` : address}:${port}`;
-    this.#timeoutMs = timeoutMs;
-    this.#client = new Client(this.target, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
+  constructor(server: Server, speaking: Speaking) {
+    this.target = serverText(server);
+    this.#speaking = speaking;
+    const { credentials, options } = speaking.tls(server.host);
+    this.#client = new Client(this.target, credentials, {
+      ...options,
+      'grpc.max_receive_message_length': speaking.maxAnswerBytes ?? MAX_ANSWER_BYTES,
       'grpc.enable_http_proxy': 0,
     });
   }
 
-  /** @throws CallFailure when the gateway cannot be reached, does not answer or fails; a refusal is an answer */
+  /** Resolves when it answers; rejects with the bare reason why it does not. */
+  probe(): Promise<void> {
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    return new Promise((resolve, reject) => {
+      const { path, request } = HEALTH;
+      this.#client.makeUnaryRequest(path, asIs, asIs, request, this.#deadline(), (error, answer) => {
+        // A gateway without health checks is a gateway.
+        if (error?.code === status.UNIMPLEMENTED || answer?.equals(HEALTH.serving)) resolve();
+        else if (error === null) reject(new Error('it is stopping'));
+        else if (error.code === status.DEADLINE_EXCEEDED) reject(new Error(`no answer ${this.#within()}`));
+        else reject(new Error(this.#reasonOf(error)));
+      });
+    });
+  }
+
   call<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>): Promise<RpcAnswer<R>> {
     const method = gatewayService[rpc];
     return new Promise((resolve, reject) => {
@@ -45,7 +126,7 @@ export class GatewayClient {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        { deadline: systemClock.wallMs() + this.#timeoutMs },
+        this.#deadline(),
         (error, answer) => {
           if (error === null) resolve(answer as RpcAnswer<R>);
           else reject(this.#failure(rpc, error));
@@ -58,21 +139,26 @@ export class GatewayClient {
     this.#client.close();
   }
 
+  #deadline(): { deadline: number } {
+    return { deadline: systemClock.wallMs() + this.#speaking.timeoutMs };
+  }
+
+  #within(): string {
+    return `within ${this.#speaking.timeoutMs / 1000} s`;
+  }
+
   #failure(rpc: string, error: ServiceError): CallFailure {
+    const at = `the gateway at ${this.target}`;
     switch (error.code) {
       case status.UNAVAILABLE:
         return new CallFailure(
           ECONNREFUSED,
-          `cannot reach the gateway at ${this.target} (${reasonOf(error)}); ` +
+          `cannot reach ${at} (${this.#reasonOf(error)}); ` +
             'is it running, and are --server-address and --server-port right?',
           error,
         );
       case status.DEADLINE_EXCEEDED:
-        return new CallFailure(
-          ETIMEDOUT,
-          `the gateway at ${this.target} did not answer within ${this.#timeoutMs / 1000} s`,
-          error,
-        );
+        return new CallFailure(ETIMEDOUT, `${at} did not answer ${this.#within()}`, error);
       case status.UNIMPLEMENTED:
         return new CallFailure(
           ENOTSUP,
@@ -80,12 +166,19 @@ export class GatewayClient {
           error,
         );
       default:
-        return new CallFailure(EIO, `the gateway at ${this.target} failed: ${error.details}`, error);
+        return new CallFailure(EIO, `${at} failed: ${error.details}`, error);
     }
   }
-}
 
-/** Without grpc-js's own preamble. */
-function reasonOf(error: ServiceError): string {
-  return error.details.replace(/^.*Last error: (Error: )?/s, '').replace(/\. Resolution note:.*$/s, '');
+  /** Without grpc-js's own preamble. */
+  #reasonOf(error: ServiceError): string {
+    const reason = error.details
+      .replace(/^.*Last error: (Error: )?/s, '')
+      .replace(/\. Resolution note:.*$/s, '');
+    if (/ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Name resolution/.test(reason))
+      return reason;
+    return this.#speaking.secure
+      ? `${reason}; does it have enable_auth, and are the certificates right?`
+      : `${reason}; if it has enable_auth, give --client-key, --client-cert and --server-cert`;
+  }
 }

@@ -2,12 +2,11 @@
 import type { CommandModule } from 'yargs';
 import yargs from 'yargs';
 import { CommandArguments, UsageError } from './arguments.ts';
-import { GatewayClient } from './client.ts';
 import { type Command, type CommandOptions, type Example, isNoun, type Noun, type Verb } from './command.ts';
 import { commands } from './commands/registry.ts';
-import { MAX_PORT } from './commands/shared-options.ts';
 import { complaint, helpCommand } from './complaint.ts';
 import { completions } from './completions.ts';
+import { connect } from './connect.ts';
 import {
   FORMATS,
   type Format,
@@ -25,7 +24,6 @@ const USAGE_STATUS = 2;
 /** With this, the program's name and the words typed so far, the completion script asks what may come next. */
 const COMPLETIONS = '--get-yargs-completions';
 const HELP_COLUMNS = 110;
-const MAX_TIMEOUT_S = 3600;
 
 /** What a run of the CLI needs from the process. */
 export interface CliEnvironment {
@@ -56,12 +54,31 @@ export const GLOBAL_OPTIONS: CommandOptions = {
   'server-address': {
     type: 'string',
     requiresArg: true,
-    describe: "Address of the gateway's gRPC port [default: $CEPH_NVMEOF_SERVER_ADDRESS or localhost]",
+    describe:
+      "Address of the gateway's gRPC port, or of several with commas, of which the first that answers is used; each may be " +
+      'host:port [default: $CEPH_NVMEOF_SERVER_ADDRESS or localhost]',
   },
   'server-port': {
     type: 'string',
     requiresArg: true,
     describe: 'gRPC port of the gateway [default: $CEPH_NVMEOF_SERVER_PORT or 5500]',
+  },
+  'client-key': {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      'For a gateway with enable_auth: the key of --client-cert (PEM) [default: $CEPH_NVMEOF_CLIENT_KEY]',
+  },
+  'client-cert': {
+    type: 'string',
+    requiresArg: true,
+    describe: '... the certificate that says who asks [default: $CEPH_NVMEOF_CLIENT_CERT]',
+  },
+  'server-cert': {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      "... the gateway's certificate, or that of the authority that signed it [default: $CEPH_NVMEOF_SERVER_CERT]",
   },
   timeout: {
     type: 'string',
@@ -234,19 +251,6 @@ async function runVerb(
   } finally {
     client.close();
   }
-}
-
-function connect(args: CommandArguments, env: CliEnvironment['env']): GatewayClient {
-  const address = args.optionalText('server-address') ?? (env.CEPH_NVMEOF_SERVER_ADDRESS || 'localhost');
-  const port = args.optionalInteger('server-port', 1, MAX_PORT) ?? portFrom(env);
-  return new GatewayClient(address, port, args.integer('timeout', 1, MAX_TIMEOUT_S) * 1000);
-}
-
-function portFrom(env: CliEnvironment['env']): number {
-  const text = env.CEPH_NVMEOF_SERVER_PORT || '5500';
-  const port = /^\d+$/.test(text) ? Number(text) : 0;
-  if (port >= 1 && port <= MAX_PORT) return port;
-  throw new UsageError(`CEPH_NVMEOF_SERVER_PORT is "${text}", which is not a TCP port`);
 }
 
 /** The words of the command line that are not options. */

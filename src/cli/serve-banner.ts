@@ -1,4 +1,5 @@
 /** What a gateway says to people when it has started: what it serves, and what to type on a host. Pure. */
+import { isLoopback } from '../config/settings.ts';
 import type { GatewayApi, ListenerInfo, NamespaceInfo } from '../gateway/gateway-api.ts';
 import { formatSize } from './size.ts';
 
@@ -10,6 +11,8 @@ export interface BannerFacts {
   /** Bound addresses; null: switched off. */
   discovery: { address: string; port: number };
   grpc: { address: string; port: number };
+  /** Clients of gRPC have to show a certificate. */
+  grpcAuth: boolean;
   metrics: { address: string; port: number } | null;
   /** An address of this machine that stands for a wildcard in commands to type. */
   exampleAddress: string;
@@ -22,7 +25,7 @@ export interface BannerFacts {
 const HOST_OPTIONS = '--keep-alive-tmo=2 --reconnect-delay=2 --ctrl-loss-tmo=-1';
 
 export function banner(facts: BannerFacts): string {
-  const { grpc, metrics, discovery } = facts;
+  const { grpc, grpcAuth, metrics, discovery } = facts;
   return [
     `Anagate ${facts.version} is serving. State: ${facts.state}`,
     '',
@@ -30,7 +33,7 @@ export function banner(facts: BannerFacts): string {
     ...facts.troubles.map((trouble) => `Not served: ${trouble}`),
     ...(facts.troubles.length > 0 ? [''] : []),
     `Discovery  ${addressOf(discovery)}`,
-    `gRPC       ${addressOf(grpc)}`,
+    `gRPC       ${addressOf(grpc)}${grpcAuth ? ' (TLS)' : ''}`,
     ...(metrics === null ? [] : [`Metrics    http://${addressOf(metrics)}/metrics`]),
     '',
     ...hostLines(facts),
@@ -89,10 +92,11 @@ function hostLines({ discovery, exampleAddress }: BannerFacts): string[] {
   ];
 }
 
-function managementLines({ grpc, program }: BannerFacts): string[] {
+function managementLines({ grpc, grpcAuth, program }: BannerFacts): string[] {
   const server = [
-    isLoopback(grpc.address) || isWildcard(grpc.address) ? '' : ` --server-address ${grpc.address}`,
+    grpc.address === '127.0.0.1' || isWildcard(grpc.address) ? '' : ` --server-address ${grpc.address}`,
     grpc.port === 5500 ? '' : ` --server-port ${grpc.port}`,
+    grpcAuth ? ' --client-key FILE --client-cert FILE --server-cert FILE' : '',
   ].join('');
   return [
     'To manage it, in another terminal:',
@@ -108,8 +112,4 @@ function addressOf({ address, port }: { address: string; port: number }): string
 
 export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
 }

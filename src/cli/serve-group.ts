@@ -12,6 +12,7 @@ import { timesWith } from '../monitor/times.ts';
 import type { RootLog } from '../observe/log.ts';
 import { openGroupPool } from '../store/group-store.ts';
 import { WatchedClock } from '../target/watched-clock.ts';
+import { peerTls } from './serve-tls.ts';
 
 /** A process that was held up for a longer part of its lease asks for it anew. */
 const GAP_OF_LEASE = 1 / 4;
@@ -25,7 +26,7 @@ export interface SharedGroup {
   listens(port: number): void;
 }
 
-/** Rejects as {@link RadosCoordination.open}, and with INVALID_ARGUMENT for times that do not fit. */
+/** Rejects as {@link RadosCoordination.open}, and with INVALID_ARGUMENT for times that do not fit or files of TLS that do not. */
 export async function openSharedMonitor(
   settings: Settings,
   pool: string,
@@ -39,6 +40,7 @@ export async function openSharedMonitor(
     grace: graceMs,
     failbackDelay: failbackDelayMs,
   });
+  const tls = peerTls(settings, systemClock.wallMs());
   const clock = systemClock;
   const timers = systemTimers;
   const coordination = await RadosCoordination.open({
@@ -47,7 +49,7 @@ export async function openSharedMonitor(
     timers,
     log,
   });
-  const peers = new GrpcPeerStreams({ group: coordination.groupId, clock, timers, log });
+  const peers = new GrpcPeerStreams({ group: coordination.groupId, clock, timers, log, tls });
   const peer = { address: peerAddress(settings), port: grpcPort };
   const monitor = new SharedMonitor({
     gateway: name,

@@ -22,6 +22,7 @@ import type { ServeRequest } from './serve.ts';
 import { type BannerFacts, banner } from './serve-banner.ts';
 import { ServeMetrics } from './serve-metrics.ts';
 import { openState } from './serve-state.ts';
+import { grpcCredentials } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
@@ -102,6 +103,7 @@ async function start(
   onStopSignal: (stop: () => void) => void,
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
+  const credentials = grpcCredentials(settings, systemClock.wallMs());
   const { store, monitor, place, alone, reservedPaths, shared } = await openState(settings, log, (stop) =>
     running.add(stop),
   );
@@ -168,6 +170,8 @@ async function start(
     ...(shared !== null && { peers: shared.peers }),
     address: settings.grpcAddress,
     port: settings.grpcPort,
+    ...(credentials !== undefined && { credentials }),
+    ...(settings.maxMessageBytes !== undefined && { maxMessageBytes: settings.maxMessageBytes }),
     log,
     version,
   });
@@ -182,6 +186,7 @@ async function start(
     gateway,
     discovery: { address: settings.discoveryAddress, port: discoveryPort },
     grpc: { address: settings.grpcAddress, port: grpc.port },
+    grpcAuth: credentials !== undefined,
     metrics,
     exampleAddress: outsideAddress() ?? settings.hostname,
     program: 'npx anagate',

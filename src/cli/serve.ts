@@ -37,10 +37,15 @@ const OPTIONS = {
   'grpc-address': {
     type: 'string',
     requiresArg: true,
-    describe: 'Address of the management port. It asks nobody for a password: do not open it to strangers',
+    describe:
+      'Address of the management port; other than of this machine it needs enable_auth, or --insecure-grpc',
     defaultDescription: SETTING_DEFAULTS.grpcAddress,
   },
   'grpc-port': port('TCP port of management (gRPC)', SETTING_DEFAULTS.grpcPort),
+  'insecure-grpc': {
+    type: 'boolean',
+    describe: 'Let whoever reaches the management port change everything, without TLS and certificates',
+  },
   'metrics-address': {
     type: 'string',
     requiresArg: true,
@@ -145,6 +150,7 @@ function requestOf(args: CommandArguments): Omit<ServeRequest, 'version'> {
       discoveryPort: args.optionalInteger('discovery-port', 0, MAX_PORT),
       grpcAddress: args.optionalText('grpc-address'),
       grpcPort: args.optionalInteger('grpc-port', 0, MAX_PORT),
+      grpcAuth: args.flag('insecure-grpc') ? false : undefined,
       metricsAddress: args.optionalText('metrics-address'),
       metricsPort: args.optionalInteger('metrics-port', 0, MAX_PORT),
       name: args.optionalText('name'),

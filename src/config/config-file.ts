@@ -12,6 +12,8 @@ export interface ConfigFile {
   warnings: string[];
 }
 
+const MIB = 1024 * 1024;
+
 /** Takes one value into the settings, or throws the reason why it cannot (without file and line). */
 type Take = (settings: PartialSettings, value: string) => void;
 
@@ -52,12 +54,34 @@ const KEYS: Record<string, Record<string, Take>> = {
     verify_listener_ip: (settings, value) => {
       settings.verifyListenerAddress = truth(value);
     },
-    enable_auth: (_, value) => notSupported('mutual TLS for gRPC', value),
+    enable_auth: (settings, value) => {
+      settings.grpcAuth = truth(value);
+    },
+    max_message_length_in_mb: (settings, value) => {
+      settings.maxMessageBytes = atLeastOne(value) * MIB;
+    },
     force_tls: (_, value) => notSupported('TLS on listeners', value),
   },
   'gateway-logs': {
     log_level: (settings, value) => {
       settings.logLevel = logLevel(value);
+    },
+  },
+  mtls: {
+    server_key: (settings, value) => {
+      settings.serverKey = pathOf(value);
+    },
+    server_cert: (settings, value) => {
+      settings.serverCert = pathOf(value);
+    },
+    client_key: (settings, value) => {
+      settings.clientKey = pathOf(value);
+    },
+    client_cert: (settings, value) => {
+      settings.clientCert = pathOf(value);
+    },
+    root_ca_cert: (settings, value) => {
+      settings.rootCaCert = pathOf(value);
     },
   },
   ceph: {
@@ -111,7 +135,7 @@ const IGNORED_KEYS: Record<string, readonly string[]> = {
     'verify_nqns verify_keys encryption_key enable_key_encryption prometheus_exporter_ssl ' +
     'prometheus_bdev_pools prometheus_stats_interval prometheus_frequency_slow_down_factor ' +
     'prometheus_cycles_to_adjust_speed prometheus_startup_delay prometheus_connection_list_cache_expiration ' +
-    'io_stats_enabled enable_spdk_discovery_controller max_message_length_in_mb'
+    'io_stats_enabled enable_spdk_discovery_controller'
   ).split(' '),
   'gateway-logs': (
     'log_files_enabled log_files_rotation_enabled verbose_log_messages max_log_file_size_in_mb max_log_files_count ' +
@@ -124,7 +148,6 @@ const IGNORED_KEYS: Record<string, readonly string[]> = {
 /** Sections of ceph-nvmeof that have no effect here, whatever they say, and why. */
 const IGNORED_SECTIONS: Record<string, string> = {
   spdk: 'Anagate does not use SPDK',
-  mtls: 'gRPC is not encrypted yet',
   kmip: 'there is no encryption of images yet',
 };
 
@@ -172,6 +195,16 @@ function take(entry: IniEntry, settings: PartialSettings, path: string): void {
   } catch (error) {
     throw iniError(path, entry.line, `sets ${entry.key}, which ${(error as Error).message}`);
   }
+}
+
+function pathOf(value: string): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function atLeastOne(value: string): number {
+  const number = wholeNumber(value);
+  if (number === 0) throw new Error('must not be 0');
+  return number;
 }
 
 function wholeNumber(value: string): number {

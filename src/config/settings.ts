@@ -18,9 +18,19 @@ export interface Settings {
   /** Discovery controller. Port 0: any free one. */
   discoveryAddress: string;
   discoveryPort: number;
-  /** Management (gRPC): not authenticated, so on loopback unless told otherwise. Port 0: any free one. */
+  /** Management (gRPC): on loopback unless told otherwise. Port 0: any free one. */
   grpcAddress: string;
   grpcPort: number;
+  /** Whether clients of management have to show a certificate; absent: no, and then it must be on loopback. */
+  grpcAuth?: boolean;
+  /** Files for that, PEM: see control/tls.ts. */
+  serverKey?: string;
+  serverCert?: string;
+  clientKey?: string;
+  clientCert?: string;
+  rootCaCert?: string;
+  /** Longest message of management, bytes, both ways; absent: as gRPC has it. */
+  maxMessageBytes?: number;
   /** Prometheus. Port 0: any free one. */
   metricsAddress: string;
   metricsPort: number;
@@ -121,8 +131,33 @@ function check(settings: Settings): void {
   if (!/^[\w.-]{0,128}$/.test(settings.group)) {
     refuse(`The group must be up to 128 letters, digits, ".", "_" and "-", not "${settings.group}"`);
   }
+  checkManagement(settings, refuse);
   if (settings.name === '') refuse('The gateway name must not be empty');
   if (settings.stateDir === '') refuse('The state directory must not be empty');
+}
+
+/** Who may manage the gateway has to be said where others could reach it. */
+function checkManagement(settings: Settings, refuse: (what: string) => never): void {
+  const { grpcAddress, grpcAuth, serverKey, serverCert, clientCert, rootCaCert } = settings;
+  if (grpcAuth === undefined && !isLoopback(grpcAddress)) {
+    refuse(
+      `Management (gRPC) would listen on ${grpcAddress} in the clear, and whoever reaches that address could change everything. ` +
+        'Set enable_auth = True in [gateway] of the configuration file, with the certificates in [mtls]; ' +
+        'or, on a network that you trust, say enable_auth = False there, ' +
+        'ANAGATE_GATEWAY_ENABLE_AUTH=False in the environment or --insecure-grpc on the command line',
+    );
+  }
+  if (grpcAuth !== true) return;
+  const missing = Object.entries({ server_key: serverKey, server_cert: serverCert })
+    .filter(([, path]) => path === undefined)
+    .map(([key]) => key);
+  if (clientCert === undefined && rootCaCert === undefined) missing.push('client_cert (or root_ca_cert)');
+  if (missing.length > 0)
+    refuse(`enable_auth = True needs ${missing.join(', ')} in [mtls] of the configuration file`);
+}
+
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 /** Whether `text` is an IP address in numbers. A full check of IPv6 is the operating system's when it binds. */

@@ -1,5 +1,5 @@
 /** A follower's end of its stream to the leader: one call, with a connection of its own. */
-import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Clock, Timers } from '../base/clock.ts';
 import type { Beacon } from '../monitor/beacon.ts';
 import { encodeBeacon } from '../monitor/map-codec.ts';
@@ -14,6 +14,7 @@ import {
   MAX_MESSAGE_BYTES,
 } from './peer-proto.ts';
 import { isProcessGone } from './process-probe.ts';
+import type { ChannelSecurity } from './tls.ts';
 
 /** The farewell is waited for so long. */
 const FAREWELL_MS = 500;
@@ -45,6 +46,7 @@ export class LeaderCall implements LeaderStream {
   constructor(
     host: string,
     port: number,
+    { credentials, options }: ChannelSecurity,
     hello: Hello,
     events: LeaderStreamEvents,
     clock: Clock,
@@ -56,7 +58,7 @@ export class LeaderCall implements LeaderStream {
     this.#clock = clock;
     this.#timers = timers;
     const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    this.#client = new Client(target, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#client = new Client(target, credentials, { ...CHANNEL_OPTIONS, ...options });
     const { path, requestSerialize, responseDeserialize } = followMethod;
     const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#call = call;

@@ -10,12 +10,18 @@ import type {
 import { FollowerCalls, type FollowerCallsOptions } from './follower-calls.ts';
 import { LeaderCall } from './leader-call.ts';
 import { peerService } from './peer-proto.ts';
+import { type ClientTls, inTheClear } from './tls.ts';
+
+export interface PeerStreamsOptions extends FollowerCallsOptions {
+  /** How leaders are spoken to; absent: in the clear. */
+  readonly tls?: ClientTls;
+}
 
 export class GrpcPeerStreams implements PeerStreams {
-  readonly #options: FollowerCallsOptions;
+  readonly #options: PeerStreamsOptions;
   readonly #followers: FollowerCalls;
 
-  constructor(options: FollowerCallsOptions) {
+  constructor(options: PeerStreamsOptions) {
     this.#options = options;
     this.#followers = new FollowerCalls(options);
   }
@@ -26,9 +32,10 @@ export class GrpcPeerStreams implements PeerStreams {
   }
 
   follow(address: string, port: number, self: Holder, events: LeaderStreamEvents): LeaderStream {
-    const { group, clock, timers } = this.#options;
+    const { group, clock, timers, tls = inTheClear } = this.#options;
     const { gateway, incarnation } = self;
-    return new LeaderCall(address, port, { group, gateway, incarnation }, events, clock, timers);
+    const hello = { group, gateway, incarnation };
+    return new LeaderCall(address, port, tls(address), hello, events, clock, timers);
   }
 
   serve(events: FollowerEvents | null): void {

@@ -1,5 +1,6 @@
 /** The gRPC server: the Gateway service, health checks and reflection on one port. */
 import {
+  type ChannelOptions,
   logVerbosity,
   Server,
   ServerCredentials,
@@ -42,6 +43,10 @@ export interface GrpcServerOptions {
   address: string;
   /** TCP port; 0 takes any free one. */
   port: number;
+  /** Absent: in the clear. */
+  credentials?: ServerCredentials;
+  /** Longest message in both directions, bytes; absent: 4 MiB for requests and no limit for answers, as grpc-js has it. */
+  maxMessageBytes?: number;
   log: Log;
   /** Anagate's version. */
   version: string;
@@ -59,7 +64,7 @@ export interface GrpcServer {
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const log = options.log.child({ component: 'grpc' });
   setLogVerbosity(logVerbosity.NONE); // grpc-js would write to standard error by itself; its errors are reported here
-  const server = new Server();
+  const server = new Server(messageLimits(options.maxMessageBytes));
   server.addService(gatewayService, implementation(gatewayHandlers(options), log));
   const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'SERVING' });
   health.addToServer(server);
@@ -67,8 +72,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   options.peers?.addTo(server);
 
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
-  const port = await bind(server, `${host}:${options.port}`);
-  log.info({ address: options.address, port }, 'gRPC server listens');
+  const credentials = options.credentials ?? ServerCredentials.createInsecure();
+  const port = await bind(server, `${host}:${options.port}`, credentials);
+  log.info({ address: options.address, port, tls: credentials._isSecure() }, 'gRPC server listens');
   return {
     port,
     stop: async () => {
@@ -142,9 +148,14 @@ function toGrpcError(rpc: string, error: Error): { code: status; details: string
   };
 }
 
-function bind(server: Server, target: string): Promise<number> {
+function messageLimits(bytes: number | undefined): ChannelOptions {
+  if (bytes === undefined) return {};
+  return { 'grpc.max_receive_message_length': bytes, 'grpc.max_send_message_length': bytes };
+}
+
+function bind(server: Server, target: string, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(target, credentials, (error, port) => {
       if (error === null) resolve(port);
       else
         reject(new Error(`the gRPC server cannot listen on ${target}: ${error.message}`, { cause: error }));

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Certificates } from '../control/certificates.ts';
 import { HostController } from '../initiator/controller.ts';
 import { runCli } from './run-cli.ts';
 
@@ -224,6 +225,48 @@ describe('anagate serve', () => {
       expect((await serve.cli('gw get_log_level')).out).toContain('"error"');
       await serve.end('SIGTERM');
       expect(serve.logged()).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe('management', () => {
+  it(
+    'is for those with a certificate when enable_auth says so, and elsewhere than here only with or when told to',
+    async () => {
+      const certificates = new Certificates();
+      try {
+        const server = certificates.selfSigned('server');
+        const client = certificates.selfSigned('client');
+        const config = join(directory, 'anagate.conf');
+        const mtls = `server_key = ${server.key}\nserver_cert = ${server.cert}\nclient_cert = ${client.cert}`;
+        await writeFile(config, `[gateway]\nenable_auth = True\n[mtls]\n${mtls}\n`);
+        const serve = await new Serve('--no-demo', '--config', config).serving();
+        expect(serve.out).toMatch(/gRPC +127.0.0.1:\d+ \(TLS\)/);
+        const files = `--client-key ${client.key} --client-cert ${client.cert} --server-cert ${server.cert}`;
+        expect(await serve.cli(`${files} subsystem add -n nqn.2026-11.test:tls`)).toMatchObject({
+          status: 0,
+        });
+        expect((await serve.cli('subsystem list')).status).toBe(111);
+        expect(await serve.end('SIGTERM')).toBe(0);
+
+        await writeFile(
+          config,
+          `[gateway]\nenable_auth = True\n[mtls]\n${mtls.replace(server.key, client.key)}\n`,
+        );
+        const mixed = new Serve('--no-demo', '--config', config);
+        expect(await mixed.ended).toBe(22);
+        expect(mixed.err).toContain(
+          `the key in ${client.key} is not that of the certificate in ${server.cert}`,
+        );
+        const open = new Serve('--no-demo', '--grpc-address', '0.0.0.0');
+        expect(await open.ended).toBe(22);
+        expect(open.err).toContain('--insecure-grpc');
+        const told = await new Serve('--no-demo', '--grpc-address', '0.0.0.0', '--insecure-grpc').serving();
+        expect((await told.cli('subsystem list')).out).toContain('nqn.2026-11.test:tls');
+      } finally {
+        certificates.remove();
+      }
     },
     LIMIT_MS,
   );

@@ -37,6 +37,7 @@ describe('configuration file', () => {
         logLevel: 'warn',
         discoveryAddress: '192.0.2.8',
         discoveryPort: 8010,
+        grpcAuth: false,
       },
       warnings: [],
     });
@@ -85,13 +86,13 @@ describe('configuration file', () => {
 
   it('warns of what has no effect, once per section', () => {
     const text =
-      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nomap_file_lock_duration = 7\n[mtls]\nserver_key = x\n';
+      '[spdk]\ntgt_path = /x\nanything = 1\n[gateway]\nomap_file_lock_duration = 7\n[kmip]\ncert_dir = x\n';
     const { settings, warnings } = parseConfigFile(text, PATH);
     expect(settings).toEqual({});
     expect(warnings).toHaveLength(3);
     expect(warnings[0]).toContain('[spdk]');
     expect(warnings[1]).toMatch(/omap_file_lock_duration in line 5/);
-    expect(warnings[2]).toContain('[mtls]');
+    expect(warnings[2]).toContain('[kmip]');
   });
 
   it.each([
@@ -102,7 +103,7 @@ describe('configuration file', () => {
     ['[gateway]\nport = x', /line 2 sets port, which must be a whole number, not "x"/],
     ['[gateway]\nport = 1\nport = 2', /line 3 sets port again, after line 2/],
     ['[gateway]\nname = a\n  b', /line 3 is indented/],
-    ['[gateway]\nenable_auth = True', /line 2 sets enable_auth, which asks for mutual TLS.*not supported/],
+    ['[gateway]\nmax_message_length_in_mb = 0', /line 2 sets max_message_length_in_mb, which must not be 0/],
     ['[gateway]\nforce_tls = maybe', /must be True or False/],
     ['[gateway-logs]\nlog_level = loud', /must be one of trace/],
     ['[monitor]\nowners = gw-a', /sets owners, which must be a list such as 1:gw-a, 2:gw-b, not "gw-a"/],

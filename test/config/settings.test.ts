@@ -48,6 +48,13 @@ describe('settings', () => {
     });
   });
 
+  it('listens to management elsewhere in the clear only when told to', () => {
+    const elsewhere = { grpcAddress: '192.0.2.1' };
+    expect(resolveSettings('n', { ...elsewhere, grpcAuth: false })).toMatchObject(elsewhere);
+    const files = { serverKey: 'k', serverCert: 'c', rootCaCert: 'r' };
+    expect(resolveSettings('n', { ...elsewhere, grpcAuth: true, ...files })).toMatchObject(elsewhere);
+  });
+
   it('takes a configured host name as the default name', () => {
     expect(resolveSettings('n', { hostname: 'node-b' })).toMatchObject({ name: 'node-b' });
   });
@@ -63,6 +70,9 @@ describe('settings', () => {
     [{ cephPool: '' }, /pool must not be empty/],
     [{ group: 'a b' }, /group must be/],
     [{ stateDir: '' }, /state directory/],
+    [{ grpcAddress: '192.0.2.1' }, /192\.0\.2\.1 in the clear.*enable_auth = True.*--insecure-grpc/],
+    [{ grpcAddress: '::' }, /in the clear/],
+    [{ grpcAuth: true, serverKey: 'k' }, /needs server_cert, client_cert \(or root_ca_cert\) in \[mtls\]/],
   ])('refuses %j', (source, message) => {
     expect(() => resolveSettings('n', source)).toThrowError(message);
   });

@@ -3,6 +3,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
 import { GrpcPeerStreams } from '../../src/control/peer-stream.ts';
+import { type ClientTls, inTheClear } from '../../src/control/tls.ts';
 import type { Beacon } from '../../src/monitor/beacon.ts';
 import type { Holder } from '../../src/monitor/group-map.ts';
 import type { FollowerEvents, LeaderStream, LeaderStreamEvents } from '../../src/monitor/peer-stream.ts';
@@ -30,8 +31,8 @@ export class Happenings {
 
 const GROUP = 'fsid/pool/group';
 
-export function newStreams(group = GROUP): GrpcPeerStreams {
-  return new GrpcPeerStreams({ group, clock: systemClock, timers: systemTimers, log: nullLog });
+export function newStreams(group = GROUP, tls = inTheClear): GrpcPeerStreams {
+  return new GrpcPeerStreams({ group, clock: systemClock, timers: systemTimers, log: nullLog, tls });
 }
 
 export function followerEvents({ add }: { add(line: string): void }): FollowerEvents {
@@ -55,12 +56,12 @@ export class Leader {
   readonly #server = new Server();
   port = 0;
 
-  static async start(): Promise<Leader> {
+  static async start(credentials = ServerCredentials.createInsecure()): Promise<Leader> {
     const leader = new Leader();
     leader.streams.addTo(leader.#server);
     leader.streams.serve(followerEvents({ add: (line) => leader.happenings.add(line) }));
     leader.port = await new Promise<number>((resolve, reject) => {
-      leader.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      leader.#server.bindAsync('127.0.0.1:0', credentials, (error, port) =>
         error === null ? resolve(port) : reject(error),
       );
     });
@@ -85,10 +86,10 @@ export class Follower {
   readonly self: Holder;
   #sequence = 0;
 
-  constructor(port: number, incarnation: string, group?: string) {
+  constructor(port: number, incarnation: string, group?: string, tls?: ClientTls) {
     this.self = { gateway: incarnation.slice(0, -2), incarnation };
     const events = leaderEvents({ add: (line) => this.happenings.add(line) });
-    this.stream = newStreams(group).follow('127.0.0.1', port, this.self, events);
+    this.stream = newStreams(group, tls).follow('127.0.0.1', port, this.self, events);
   }
 
   /** Sends the next beacon. */

@@ -137,6 +137,7 @@ export class GatewayNode {
       `addr = ${this.address}`,
       `port = ${GRPC_PORT}`,
       `override_hostname = ${this.name}`,
+      'enable_auth = False',
       '[ceph]',
       'pool = rbd',
       `config_file = ${cephConf}`,

@@ -161,7 +161,7 @@ export class Gateway {
 
 function configuration(address: string, { name, owners, cephConf }: GroupMember): string {
   const sections = {
-    gateway: { name, group: GROUP, addr: address },
+    gateway: { name, group: GROUP, addr: address, enable_auth: 'False' },
     ceph: { pool: 'rbd', config_file: cephConf },
     monitor: { owners },
   };

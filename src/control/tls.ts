@@ -1,0 +1,145 @@
+/**
+ * Mutual TLS of the management port, as ceph-nvmeof has it: the server shows `server_cert` and lets in whoever has a certificate
+ * that it trusts; clients show `client_cert` and trust the server's. Trusted is what `root_ca_cert` signed, or without it the one
+ * certificate of the other side itself. Files are PEM, and are read once, at the start.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
+import { type ChannelCredentials, credentials, ServerCredentials } from '@grpc/grpc-js';
+import { AnagateError } from '../base/errors.ts';
+
+/** Paths of a server's files. */
+export interface ServerTlsFiles {
+  key: string;
+  cert: string;
+  /** Certificates whose holders, and holders of what they signed, are let in. */
+  trusted: string;
+}
+
+/** Paths of a client's files; `trusted` says which servers are believed. */
+export type ClientTlsFiles = ServerTlsFiles;
+
+/** How a client speaks to a server at `host`. */
+export interface ChannelSecurity {
+  credentials: ChannelCredentials;
+  options: Record<string, string | number>;
+}
+
+/** Makes that for each server; null is in the clear. */
+export type ClientTls = (host: string) => ChannelSecurity;
+
+export const inTheClear: ClientTls = () => ({ credentials: credentials.createInsecure(), options: {} });
+
+/** Same kind of file as `trusted` of the other side: bytes that were checked. */
+interface Material {
+  key: Buffer;
+  cert: Buffer;
+  ca: Buffer;
+}
+
+/**
+ * Lets in only clients that show a certificate which is trusted.
+ * @throws AnagateError INVALID_ARGUMENT that names the file: it cannot be read, is not PEM, the key is not the certificate's, or it has
+ *     expired, or is not valid yet
+ */
+export function serverCredentials(files: ServerTlsFiles, nowMs: number): ServerCredentials {
+  const material = readMaterial(files, nowMs);
+  const certificates = certificatesIn(material.ca);
+  // Node's TLS servers trust roots only.
+  if (!certificates.some((certificate) => certificate.checkIssued(certificate))) {
+    const issuer = certificates[0]!.issuer.replaceAll('\n', ', ');
+    refuse(
+      `the certificate in ${files.trusted} is signed by ${issuer}, which has to be trusted then: name its certificate as root_ca_cert`,
+    );
+  }
+  return new MutualTls(material);
+}
+
+/** @throws as {@link serverCredentials} */
+export function clientTls(files: ClientTlsFiles, nowMs: number): ClientTls {
+  const material = readMaterial(files, nowMs);
+  const context = createSecureContext({
+    ...material,
+    allowPartialTrustChain: true,
+    minVersion: 'TLSv1.2',
+  });
+  const pinned = certificatesIn(material.ca).map((certificate) => certificate.raw);
+  return (host) => ({
+    credentials: credentials.createFromSecureContext(context, {
+      // A certificate that was handed over as the server's own needs no name; one that an authority signed does.
+      checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
+        pinned.some((known) => known.equals(certificate.raw))
+          ? undefined
+          : checkServerIdentity(host, certificate),
+    }),
+    // An address is no name that TLS could send.
+    options: isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'gateway' },
+  });
+}
+
+/** grpc-js's own has no oldest version. */
+class MutualTls extends ServerCredentials {
+  constructor({ key, cert, ca }: Material) {
+    super({ requestCert: true, rejectUnauthorized: true }, { key, cert, ca, minVersion: 'TLSv1.2' });
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return other === this;
+  }
+}
+
+function readMaterial({ key, cert, trusted }: ServerTlsFiles, nowMs: number): Material {
+  const material = { key: readPem(key), cert: readPem(cert), ca: readPem(trusted) };
+  const [own] = checkedCertificates(cert, material.cert, nowMs);
+  checkedCertificates(trusted, material.ca, nowMs);
+  if (!own!.checkPrivateKey(privateKey(key, material.key)))
+    refuse(`the key in ${key} is not that of the certificate in ${cert}`);
+  return material;
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return refuse(`${path} cannot be read: ${(error as Error).message}`, error);
+  }
+}
+
+function privateKey(path: string, bytes: Buffer): KeyObject {
+  try {
+    return createPrivateKey(bytes);
+  } catch (error) {
+    return refuse(`${path} holds no private key that can be used (PEM, without passphrase)`, error);
+  }
+}
+
+/** At least one. */
+function checkedCertificates(path: string, bytes: Buffer, nowMs: number): X509Certificate[] {
+  let certificates: X509Certificate[];
+  try {
+    certificates = certificatesIn(bytes);
+  } catch (error) {
+    return refuse(`${path} holds a certificate that cannot be read: ${(error as Error).message}`, error);
+  }
+  if (certificates.length === 0) refuse(`${path} holds no certificate in PEM`);
+  for (const { subject, validFrom, validTo } of certificates) {
+    const name = subject.replaceAll('\n', ', ');
+    if (Date.parse(validTo) <= nowMs)
+      refuse(`the certificate of ${name} in ${path} has expired on ${validTo}`);
+    if (Date.parse(validFrom) > nowMs)
+      refuse(`the certificate of ${name} in ${path} is not valid before ${validFrom}; is the clock right?`);
+  }
+  return certificates;
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+function certificatesIn(bytes: Buffer): X509Certificate[] {
+  return (bytes.toString('latin1').match(PEM_CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem));
+}
+
+function refuse(what: string, cause?: unknown): never {
+  throw new AnagateError('INVALID_ARGUMENT', `TLS: ${what}`, { cause });
+}
