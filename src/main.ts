@@ -25,6 +25,6 @@ const status = await runCommandLine(process.argv.slice(2), {
   streams,
   env: process.env,
   version,
-  ownCommands: [serveCommand({ streams, version, failed })],
+  ownCommands: [serveCommand({ streams, env: process.env, version, failed })],
 });
 if (status !== 0) failed(status);

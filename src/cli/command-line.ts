@@ -213,12 +213,16 @@ function addNoun(parser: Parser, noun: Noun, run: Run): void {
 
 function addVerb(parser: Parser, verb: Verb, run: Run, noun = ''): void {
   const name = `${noun} ${verb.name}`.trim();
+  const { operand } = verb;
   parser.command({
-    command: verb.name,
+    command: `${verb.name}${operand === undefined ? '' : ` <${operand.name}>`}`,
     describe: verb.describe,
     builder: (nested) =>
-      nested
-        .usage(`$0 ${name} [options]\n\n${verb.describe}`)
+      (operand === undefined
+        ? nested
+        : nested.positional(operand.name, { type: 'string', describe: operand.describe })
+      )
+        .usage(`$0 ${name} ${operand === undefined ? '' : `<${operand.name}> `}[options]\n\n${verb.describe}`)
         .options({ ...GLOBAL_OPTIONS, ...verb.options })
         .group(Object.keys(verb.options), `Options of ${name}:`)
         .example(examples(verb.examples)),
@@ -247,7 +251,7 @@ async function runVerb(
   );
   const client = connect(args, env);
   try {
-    return await verb.run(args, new Session(client, output, version));
+    return await verb.run(args, new Session(client, output, version, env));
   } finally {
     client.close();
   }

@@ -19,6 +19,8 @@ export interface Verb {
   readonly name: string;
   /** A sentence for the help. */
   readonly describe: string;
+  /** What stands behind the verb without dashes; it is needed. */
+  readonly operand?: { readonly name: string; readonly describe: string };
   readonly options: CommandOptions;
   readonly examples: readonly Example[];
   /**

@@ -49,7 +49,11 @@ export class Output {
 
   /** A message as protobuf's JSON with the proto file's field names. */
   document(message: MessageName, value: object): void {
-    const ordered = inFieldOrder(message, value);
+    this.tree(inFieldOrder(message, value));
+  }
+
+  /** A document that is no message; its fields as they come. */
+  tree(ordered: object): void {
     if (this.format === 'json') {
       this.info(JSON.stringify(ordered, null, 4));
     } else {

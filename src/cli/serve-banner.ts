@@ -13,7 +13,7 @@ export interface BannerFacts {
   grpc: { address: string; port: number };
   /** Clients of gRPC have to show a certificate. */
   grpcAuth: boolean;
-  metrics: { address: string; port: number } | null;
+  metrics: { scheme: string; address: string; port: number } | null;
   /** An address of this machine that stands for a wildcard in commands to type. */
   exampleAddress: string;
   /** How the program is called: "npx anagate". */
@@ -34,7 +34,7 @@ export function banner(facts: BannerFacts): string {
     ...(facts.troubles.length > 0 ? [''] : []),
     `Discovery  ${addressOf(discovery)}`,
     `gRPC       ${addressOf(grpc)}${grpcAuth ? ' (TLS)' : ''}`,
-    ...(metrics === null ? [] : [`Metrics    http://${addressOf(metrics)}/metrics`]),
+    ...(metrics === null ? [] : [`Metrics    ${metrics.scheme}://${addressOf(metrics)}/metrics`]),
     '',
     ...hostLines(facts),
     ...managementLines(facts),

@@ -7,6 +7,7 @@ import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
 import { type Clock, systemClock, systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import { type ConfigFile, parseConfigFile } from '../config/config-file.ts';
+import { settingsFromEnvironment } from '../config/environment.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
 import { startGrpcServer } from '../control/server.ts';
 import { Backends } from '../gateway/backends.ts';
@@ -22,7 +23,7 @@ import type { ServeRequest } from './serve.ts';
 import { type BannerFacts, banner } from './serve-banner.ts';
 import { ServeMetrics } from './serve-metrics.ts';
 import { openState } from './serve-state.ts';
-import { grpcCredentials } from './serve-tls.ts';
+import { grpcCredentials, metricsKeyPair } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
@@ -48,14 +49,15 @@ export async function runGateway(
   // Timers keep no process alive (base/clock.ts), and a gateway may wait for its place before it listens anywhere.
   const alive = setInterval(() => {}, ALIVE_MS);
   try {
+    const fromEnvironment = settingsFromEnvironment(request.env);
     const file = readConfigFile(request.configFile);
-    const settings = resolveSettings(hostname(), request.settings, file.settings);
+    const settings = resolveSettings(hostname(), request.settings, fromEnvironment.settings, file.settings);
     log = createLogger({
       level: settings.logLevel,
       destination: 2,
       ...(request.logFormat && { pretty: request.logFormat === 'pretty' }),
     });
-    for (const warning of file.warnings) log.warn({}, warning);
+    for (const warning of [...file.warnings, ...fromEnvironment.warnings]) log.warn({}, warning);
     const placed = { ...settings, stateDir: resolve(settings.stateDir) };
     const onStopSignal = (stop: () => void): void => {
       void stopSignal.then(() => {
@@ -149,6 +151,7 @@ async function start(
     shared: !alone,
     verifyListenerAddress: settings.verifyListenerAddress,
     ...(shared !== null && { lease: shared.lease }),
+    limits: settings,
     rebalance: { periodMs: settings.rebalancePeriodMs, movesPerRound: settings.rebalanceMoves },
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
     reservedPaths,
@@ -219,9 +222,16 @@ async function startMetrics(
 ): Promise<BannerFacts['metrics']> {
   if (!settings.metricsEnabled) return null;
   const { metricsAddress: address, metricsPort } = settings;
-  const server = await startMetricsServer({ address, port: metricsPort, source, log });
+  const keyPair = metricsKeyPair(settings, systemClock.wallMs());
+  const server = await startMetricsServer({
+    address,
+    port: metricsPort,
+    source,
+    log,
+    ...(keyPair !== undefined && { keyPair }),
+  });
   running.add(() => server.close());
-  return { address, port: server.port };
+  return { scheme: keyPair === undefined ? 'http' : 'https', address, port: server.port };
 }
 
 function readConfigFile(path: string | undefined): ConfigFile {

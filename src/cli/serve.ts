@@ -8,6 +8,8 @@ import type { Streams } from './output.ts';
 /** What the command line says about serving. */
 export interface ServeRequest {
   settings: PartialSettings;
+  /** Environment variables, with settings that lie between. */
+  env: Readonly<Record<string, string | undefined>>;
   /** Path of a configuration file. */
   configFile: string | undefined;
   /** undefined: as the destination suggests. */
@@ -81,7 +83,8 @@ const OPTIONS = {
     alias: 'c',
     type: 'string',
     requiresArg: true,
-    describe: "Configuration file with ceph-nvmeof.conf's names; options win over it",
+    describe:
+      "Configuration file with ceph-nvmeof.conf's names; the environment wins over it, and options over both",
   },
   'no-demo': { type: 'boolean', describe: 'Do not make the demo subsystem when nothing is configured' },
   'log-level': {
@@ -106,13 +109,15 @@ function port(describe: string, value: number) {
 /** What the command needs of the process. */
 export interface ServeEnvironment {
   streams: Streams;
+  /** Environment variables. */
+  env: Readonly<Record<string, string | undefined>>;
   /** Anagate's. */
   version: string;
   /** Told the exit status when it is not 0. */
   failed(status: number): void;
 }
 
-export function serveCommand({ streams, version, failed }: ServeEnvironment): CommandModule {
+export function serveCommand({ streams, env, version, failed }: ServeEnvironment): CommandModule {
   return {
     command: 'serve',
     describe: 'Run a gateway here until it is told to stop (SIGTERM, Ctrl-C)',
@@ -133,7 +138,7 @@ export function serveCommand({ streams, version, failed }: ServeEnvironment): Co
           ['anagate serve -d /var/lib/anagate --no-demo', 'as a service'],
         ]),
     handler: async (values) => {
-      const request = { ...requestOf(new CommandArguments(values)), version };
+      const request = { ...requestOf(new CommandArguments(values), env), env, version };
       const { runGateway } = await import('./serve-run.ts');
       const status = await runGateway(request, streams.out, streams.err);
       if (status !== 0) failed(status);
@@ -141,10 +146,13 @@ export function serveCommand({ streams, version, failed }: ServeEnvironment): Co
   };
 }
 
-function requestOf(args: CommandArguments): Omit<ServeRequest, 'version'> {
+function requestOf(
+  args: CommandArguments,
+  env: ServeEnvironment['env'],
+): Omit<ServeRequest, 'version' | 'env'> {
   return {
     settings: {
-      stateDir: args.optionalText('state-dir'),
+      stateDir: args.optionalText('state-dir') ?? (env.ANAGATE_STATE_DIR || undefined),
       address: args.optionalText('address'),
       ioPort: args.optionalInteger('io-port', 1, MAX_PORT),
       discoveryPort: args.optionalInteger('discovery-port', 0, MAX_PORT),
@@ -158,9 +166,9 @@ function requestOf(args: CommandArguments): Omit<ServeRequest, 'version'> {
       cephConfigFile: args.optionalText('ceph-conf'),
       cephId: args.optionalText('ceph-id'),
       logLevel: args.optionalText('log-level') as LogLevel | undefined,
-      demo: args.flag('no-demo') ? false : undefined,
+      demo: args.flag('no-demo') || env.ANAGATE_NO_DEMO ? false : undefined,
     },
-    configFile: args.optionalText('config'),
+    configFile: args.optionalText('config') ?? (env.ANAGATE_CONFIG || undefined),
     logFormat: args.optionalText('log-format') as 'json' | 'pretty' | undefined,
   };
 }

@@ -11,12 +11,15 @@ export class Session {
   readonly output: Output;
   /** Anagate's version, which is the CLI's. */
   readonly version: string;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly #client: GatewayClient;
 
-  constructor(client: GatewayClient, output: Output, version: string) {
+  constructor(client: GatewayClient, output: Output, version: string, env: Session['env']) {
     this.#client = client;
     this.output = output;
     this.version = version;
+    this.env = env;
   }
 
   /**

@@ -35,6 +35,16 @@ export interface Settings {
   metricsAddress: string;
   metricsPort: number;
   metricsEnabled: boolean;
+  /** HTTPS, with the certificate of management. */
+  metricsTls: boolean;
+  /** Asked of listeners; only false for now. */
+  forceTls: boolean;
+  /** Lower limits than those of limits.ts; absent: those. */
+  maxSubsystems?: number;
+  maxNamespaces?: number;
+  maxNamespacesPerSubsystem?: number;
+  maxHosts?: number;
+  maxHostsPerSubsystem?: number;
   /** Unique in the group; what listeners name as their host. */
   name: string;
   /** '' is a group too. */
@@ -76,6 +86,8 @@ export const SETTING_DEFAULTS = {
   grpcPort: 5500,
   metricsPort: 10008,
   metricsEnabled: true,
+  metricsTls: false,
+  forceTls: false,
   group: '',
   cephConfigFile: '/etc/ceph/ceph.conf',
   cephId: 'admin',
@@ -138,7 +150,7 @@ function check(settings: Settings): void {
 
 /** Who may manage the gateway has to be said where others could reach it. */
 function checkManagement(settings: Settings, refuse: (what: string) => never): void {
-  const { grpcAddress, grpcAuth, serverKey, serverCert, clientCert, rootCaCert } = settings;
+  const { grpcAddress, grpcAuth, metricsTls, serverKey, serverCert, clientCert, rootCaCert } = settings;
   if (grpcAuth === undefined && !isLoopback(grpcAddress)) {
     refuse(
       `Management (gRPC) would listen on ${grpcAddress} in the clear, and whoever reaches that address could change everything. ` +
@@ -147,6 +159,10 @@ function checkManagement(settings: Settings, refuse: (what: string) => never): v
         'ANAGATE_GATEWAY_ENABLE_AUTH=False in the environment or --insecure-grpc on the command line',
     );
   }
+  if (metricsTls && (serverKey === undefined || serverCert === undefined))
+    refuse(
+      'prometheus_exporter_ssl = True needs server_key and server_cert in [mtls] of the configuration file',
+    );
   if (grpcAuth !== true) return;
   const missing = Object.entries({ server_key: serverKey, server_cert: serverCert })
     .filter(([, path]) => path === undefined)

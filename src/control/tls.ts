@@ -91,12 +91,22 @@ class MutualTls extends ServerCredentials {
 }
 
 function readMaterial({ key, cert, trusted }: ServerTlsFiles, nowMs: number): Material {
-  const material = { key: readPem(key), cert: readPem(cert), ca: readPem(trusted) };
-  const [own] = checkedCertificates(cert, material.cert, nowMs);
-  checkedCertificates(trusted, material.ca, nowMs);
-  if (!own!.checkPrivateKey(privateKey(key, material.key)))
+  const own = readKeyPair({ key, cert }, nowMs);
+  const ca = readPem(trusted);
+  checkedCertificates(trusted, ca, nowMs);
+  return { ...own, ca };
+}
+
+/** The bytes of a certificate and its key. @throws as {@link serverCredentials} */
+export function readKeyPair(
+  { key, cert }: { key: string; cert: string },
+  nowMs: number,
+): { key: Buffer; cert: Buffer } {
+  const pair = { key: readPem(key), cert: readPem(cert) };
+  const [own] = checkedCertificates(cert, pair.cert, nowMs);
+  if (!own!.checkPrivateKey(privateKey(key, pair.key)))
     refuse(`the key in ${key} is not that of the certificate in ${cert}`);
-  return material;
+  return pair;
 }
 
 function readPem(path: string): Buffer {

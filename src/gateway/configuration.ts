@@ -3,6 +3,7 @@
  * version of the store. It changes only by what was committed.
  */
 import { AnagateError } from '../base/errors.ts';
+import { LIMITS } from '../limits.ts';
 import type { ConfigChange, ConfigSnapshot } from '../store/store.ts';
 import { automaticListeners } from './automatic-listeners.ts';
 import {
@@ -55,7 +56,32 @@ const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
+/** What may be configured at most; a gateway may be told to allow less than {@link LIMITS}. */
+export type ConfiguredLimits = {
+  readonly [K in
+    | 'maxSubsystems'
+    | 'maxNamespaces'
+    | 'maxNamespacesPerSubsystem'
+    | 'maxHosts'
+    | 'maxHostsPerSubsystem']: number;
+};
+
+/** `lower` with {@link LIMITS} where it says nothing, or more. */
+export function configuredLimits(
+  lower: { readonly [K in keyof ConfiguredLimits]?: number },
+): ConfiguredLimits {
+  const least = (name: keyof ConfiguredLimits): number => Math.min(lower[name] ?? LIMITS[name], LIMITS[name]);
+  return {
+    maxSubsystems: least('maxSubsystems'),
+    maxNamespaces: least('maxNamespaces'),
+    maxNamespacesPerSubsystem: least('maxNamespacesPerSubsystem'),
+    maxHosts: least('maxHosts'),
+    maxHostsPerSubsystem: least('maxHostsPerSubsystem'),
+  };
+}
+
 export class Configuration {
+  readonly limits: ConfiguredLimits;
   #version = 0;
   readonly #records = new Map<string, ConfigRecord>();
   /** The text of each record, to see what another writer changed. */
@@ -65,6 +91,10 @@ export class Configuration {
   readonly #gateways = new Map<string, GatewayRecord>();
   /** By key. */
   #automatic: ReadonlyMap<string, ListenerRecord> = new Map();
+
+  constructor(limits: ConfiguredLimits = LIMITS) {
+    this.limits = limits;
+  }
 
   /** Version of the store that this shows. */
   get version(): number {

@@ -16,7 +16,7 @@ import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Condition } from './condition.ts';
-import { Configuration, holds, type SubsystemConfig } from './configuration.ts';
+import { Configuration, configuredLimits, holds, type SubsystemConfig } from './configuration.ts';
 import type { FrontProbe } from './front-network.ts';
 import { systemFrontProbe } from './front-probe.ts';
 import type {
@@ -98,6 +98,8 @@ export interface GatewayOptions {
   log: Log;
   /** See {@link Rebalancer}; ceph-nvmeof's figures unless said. */
   rebalance?: { periodMs: number; movesPerRound: number };
+  /** Lower than those of limits.ts. */
+  limits?: Parameters<typeof configuredLimits>[0];
   logLevel: { get(): string; set(level: string): void };
   random: {
     /** A new UUID. */
@@ -111,7 +113,7 @@ type State = 'new' | 'starting' | 'serving' | 'stopping' | 'stopped';
 
 export class Gateway implements GatewayApi {
   readonly #options: GatewayOptions;
-  readonly #config = new Configuration();
+  readonly #config: Configuration;
   readonly #ana = new AnaStates(LIMITS.maxAnaGroups);
   readonly #devices: NamespaceDevices;
   readonly #listeners: Listeners;
@@ -133,6 +135,7 @@ export class Gateway implements GatewayApi {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#config = new Configuration(configuredLimits(options.limits ?? {}));
     const { target, monitor, log } = options;
     const { openBackend, reservedPaths, timers } = options;
     this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
@@ -533,11 +536,7 @@ export class Gateway implements GatewayApi {
     return {
       ...this.#options.identity,
       anaGroupId: this.#place?.anaGroupId ?? 0,
-      maxSubsystems: LIMITS.maxSubsystems,
-      maxNamespaces: LIMITS.maxNamespaces,
-      maxNamespacesPerSubsystem: LIMITS.maxNamespacesPerSubsystem,
-      maxHosts: LIMITS.maxHosts,
-      maxHostsPerSubsystem: LIMITS.maxHostsPerSubsystem,
+      ...this.#config.limits,
       initialized: this.#state === 'serving',
     };
   }

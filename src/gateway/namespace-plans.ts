@@ -1,5 +1,4 @@
 /** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
-import { LIMITS } from '../limits.ts';
 import type { Configuration, SubsystemConfig } from './configuration.ts';
 import type { ImageTreatment, NamespaceSpec, RbdSpec } from './gateway-api.ts';
 import { type BackendRecord, imagePathOf, type NamespaceRecord, type RbdRecord } from './records.ts';
@@ -33,8 +32,11 @@ export function planAddNamespace(
   const { blockSize = 512 } = spec;
   requireBlockSize(blockSize);
   if (spec.sizeBytes !== undefined) requireSize(spec.sizeBytes, blockSize);
-  if (config.namespaceCount() >= LIMITS.maxNamespaces) {
-    refuse('LIMIT_EXCEEDED', `there are ${LIMITS.maxNamespaces} namespaces already, which is the limit`);
+  if (config.namespaceCount() >= config.limits.maxNamespaces) {
+    refuse(
+      'LIMIT_EXCEEDED',
+      `there are ${config.limits.maxNamespaces} namespaces already, which is the limit`,
+    );
   }
   const nsid = spec.nsid ?? lowestFreeNsid(subsystem);
   requireNsid(nsid, subsystem.record.maxNamespaces);

@@ -32,14 +32,17 @@ export function planAddSubsystem(
   spec: SubsystemSpec,
   newSerial: () => string,
 ): { record: SubsystemRecord; changes: ConfigChange[] } {
-  const { nqn, maxNamespaces = LIMITS.maxNamespacesPerSubsystem } = spec;
+  const { nqn, maxNamespaces = config.limits.maxNamespacesPerSubsystem } = spec;
   requireSubsystemNqn(nqn);
-  requireMaxNamespaces(maxNamespaces);
+  requireMaxNamespaces(maxNamespaces, config.limits.maxNamespacesPerSubsystem);
   if (spec.listenPort !== undefined) requirePort(spec.listenPort);
   const networks = networkRecords(nqn, spec.networks ?? []);
   if (config.subsystems.has(nqn)) refuse('SUBSYSTEM_EXISTS', `subsystem ${nqn} exists already`);
-  if (config.subsystems.size >= LIMITS.maxSubsystems) {
-    refuse('LIMIT_EXCEEDED', `there are ${LIMITS.maxSubsystems} subsystems already, which is the limit`);
+  if (config.subsystems.size >= config.limits.maxSubsystems) {
+    refuse(
+      'LIMIT_EXCEEDED',
+      `there are ${config.limits.maxSubsystems} subsystems already, which is the limit`,
+    );
   }
   const serials = new Map([...config.subsystems.values()].map(({ record }) => [record.serial, record.nqn]));
   let serial = spec.serial;
@@ -96,16 +99,16 @@ export function planAddHost(config: Configuration, nqn: string, hostNqn: string)
   } else {
     if (subsystem.hosts.has(hostNqn))
       refuse('HOST_EXISTS', `host ${hostNqn} may use subsystem ${nqn} already`);
-    if (subsystem.hosts.size >= LIMITS.maxHostsPerSubsystem) {
+    if (subsystem.hosts.size >= config.limits.maxHostsPerSubsystem) {
       refuse(
         'LIMIT_EXCEEDED',
-        `subsystem ${nqn} has ${LIMITS.maxHostsPerSubsystem} hosts already, which is the limit`,
+        `subsystem ${nqn} has ${config.limits.maxHostsPerSubsystem} hosts already, which is the limit`,
       );
     }
-    if (config.hostCount() >= LIMITS.maxHosts) {
+    if (config.hostCount() >= config.limits.maxHosts) {
       refuse(
         'LIMIT_EXCEEDED',
-        `all subsystems together have ${LIMITS.maxHosts} hosts already, which is the limit`,
+        `all subsystems together have ${config.limits.maxHosts} hosts already, which is the limit`,
       );
     }
   }

@@ -39,8 +39,7 @@ export function requireSerial(serial: string): void {
   );
 }
 
-export function requireMaxNamespaces(count: number): void {
-  const most = LIMITS.maxNamespacesPerSubsystem;
+export function requireMaxNamespaces(count: number, most: number): void {
   if (Number.isInteger(count) && count >= 1 && count <= most) return;
   refuse('INVALID_ARGUMENT', `the greatest number of namespaces must be from 1 to ${most}, not ${count}`);
 }

@@ -1,8 +1,9 @@
 /**
- * The Prometheus page, plain HTTP. Made so that a scrape never stalls I/O: the text comes in slices of about a millisecond
+ * The Prometheus page, HTTP or HTTPS. Made so that a scrape never stalls I/O: the text comes in slices of about a millisecond
  * with a turn of the event loop between them, goes out no faster than the scraper reads, and one scrape runs at a time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AnagateError } from '../base/errors.ts';
@@ -19,6 +20,8 @@ export interface MetricsServerOptions {
   port: number;
   source: MetricsSource;
   log: Log;
+  /** PEM; absent: plain HTTP. */
+  keyPair?: { key: Buffer; cert: Buffer };
   /** A scraper that has not read its page after this long is dropped, milliseconds. Default 30 s. */
   scrapeLimitMs?: number;
 }
@@ -40,10 +43,14 @@ const SCRAPE_LIMIT_MS = 30_000;
 /** Listens and resolves; rejects with ADDRESS_IN_USE or ADDRESS_NOT_AVAILABLE. */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const scraper = new Scraper(options);
-  const server = createServer(
-    { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS, maxHeaderSize: 8192 },
-    (request, response) => void scraper.answer(request, response),
-  );
+  const limits = { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS, maxHeaderSize: 8192 };
+  const answer = (request: IncomingMessage, response: ServerResponse) =>
+    void scraper.answer(request, response);
+  const { keyPair } = options;
+  const server =
+    keyPair === undefined
+      ? createServer(limits, answer)
+      : createSecureServer({ ...limits, ...keyPair }, answer);
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, options.address, options.port);
   server.on('error', (err) => options.log.warn({ err }, 'metrics server failed'));

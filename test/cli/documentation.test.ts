@@ -52,7 +52,8 @@ describe('docs/cli.md', () => {
     for (const example of examples) {
       const line = example
         .replaceAll("'", '')
-        .replace('--server-address 192.0.2.10', '--server-address 127.0.0.1');
+        .replace('--server-address 192.0.2.10', '--server-address 127.0.0.1')
+        .replace('/etc/anagate.conf', '/dev/null');
       const { status, err } = await runCli(line, nobody);
       expect([0, ECONNREFUSED], `${example}: ${err}`).toContain(status);
     }

@@ -99,6 +99,7 @@ describe('configuration file', () => {
     ['[gateway]\nprot = 1', /line 2 sets prot, which is not known in \[gateway\]/],
     ['\n[gatway]\nport = 1', /line 3 is in section \[gatway\]/],
     ['port = 1', /line 1 comes before the first \[section\]/],
+    ['[gateway]\nmax_hosts = 0', /line 2 sets max_hosts, which must not be 0/],
     ['[gateway]\nport', /line 2 is neither/],
     ['[gateway]\nport = x', /line 2 sets port, which must be a whole number, not "x"/],
     ['[gateway]\nport = 1\nport = 2', /line 3 sets port again, after line 2/],

@@ -14,6 +14,8 @@ describe('settings', () => {
       metricsAddress: '127.0.0.1',
       metricsPort: 10008,
       metricsEnabled: true,
+      metricsTls: false,
+      forceTls: false,
       name: 'node-a',
       group: '',
       cephConfigFile: '/etc/ceph/ceph.conf',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
-import { Configuration } from '../../src/gateway/configuration.ts';
+import { Configuration, configuredLimits } from '../../src/gateway/configuration.ts';
 import type { ListenerSpec, NamespaceSpec } from '../../src/gateway/gateway-api.ts';
 import {
   chooseAnaGroup,
@@ -28,13 +28,17 @@ const UUID = '5d2b2a3e-57a7-4a2e-9f8e-0c6d3a1b4c5d';
 
 /** A configuration to which plans are applied as the gateway would. */
 class Planned {
-  readonly config = new Configuration();
+  readonly config: Configuration;
   #records = new Map<string, string>();
   #uuids = 0;
   readonly context: NamespacePlanContext = {
     newUuid: () => `00000000-0000-4000-8000-${String(++this.#uuids).padStart(12, '0')}`,
     homeGroups: [1],
   };
+
+  constructor(lower: Parameters<typeof configuredLimits>[0] = {}) {
+    this.config = new Configuration(configuredLimits(lower));
+  }
 
   apply(changes: ConfigChange[]): void {
     this.#records = new Map(this.#records);
@@ -83,6 +87,23 @@ const isLocal = (name: string) => ['', '*', 'node-a', 'gateway-a'].includes(name
 function refuses(code: ErrorCode, text: RegExp, call: () => unknown): void {
   expect(call).toThrowError(expect.objectContaining({ code, message: expect.stringMatching(text) }));
 }
+
+describe('limits that are configured', () => {
+  it('are kept when they are lower than those of the gateway', () => {
+    const planned = new Planned({
+      maxSubsystems: 1,
+      maxNamespacesPerSubsystem: 5,
+      maxNamespaces: 2,
+      maxHosts: 1e6,
+    });
+    const { config } = planned.subsystem(A);
+    expect(config.subsystem(A).record.maxNamespaces).toBe(5);
+    expect(config.limits.maxHosts).toBe(LIMITS.maxHosts);
+    refuses('LIMIT_EXCEEDED', /1 subsystems already/, () => planned.subsystem('nqn.2026-11.test:b'));
+    planned.namespace().namespace();
+    refuses('LIMIT_EXCEEDED', /2 namespaces already/, () => planned.namespace());
+  });
+});
 
 describe('plans for subsystems', () => {
   it('make up a serial number that nobody has', () => {

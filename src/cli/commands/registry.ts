@@ -1,5 +1,6 @@
 /** Every command that talks to a gateway, in the order of the help. */
 import type { Command } from '../command.ts';
+import { config } from './config.ts';
 import { connection } from './connection.ts';
 import { events, group } from './group.ts';
 import { gw } from './gw.ts';
@@ -18,5 +19,6 @@ export const commands: readonly Command[] = [
   host,
   namespace,
   connection,
+  config,
   version,
 ];
