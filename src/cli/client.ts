@@ -39,10 +39,14 @@ export interface Speaking {
 /** One of several gateways: the first that answers, for all calls. */
 export class GatewayClient {
   readonly #connections: readonly Connection[];
+  readonly #speaking: Speaking;
+  /** Clients of other gateways, which end with this one. */
+  readonly #others: GatewayClient[] = [];
   #chosen: Promise<Connection> | null = null;
 
   /** @param servers at least one */
   constructor(servers: readonly Server[], speaking: Speaking) {
+    this.#speaking = speaking;
     this.#connections = servers.map((server) => new Connection(server, speaking));
   }
 
@@ -57,8 +61,17 @@ export class GatewayClient {
     return (await this.#chosen).call(rpc, request);
   }
 
+  /** A client of another gateway, for calls that take at most `limitMs`; it ends with this one. */
+  at(server: Server, limitMs: number): GatewayClient {
+    const timeoutMs = Math.min(limitMs, this.#speaking.timeoutMs);
+    const other = new GatewayClient([server], { ...this.#speaking, timeoutMs });
+    this.#others.push(other);
+    return other;
+  }
+
   close(): void {
     for (const connection of this.#connections) connection.close();
+    for (const other of this.#others) other.close();
   }
 
   /** Which one answers is asked first, with a question that changes nothing: a request must not be done twice. */

@@ -3,6 +3,7 @@ import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '.
 import type { ReqStatus, Sent } from '../control/gateway-types.ts';
 import { CallFailure, type GatewayClient } from './client.ts';
 import type { MessageName, Output } from './output.ts';
+import type { Server } from './server-list.ts';
 
 /** RPCs that the CLI can use: their answers have a status. */
 type StatusRpc = { [R in RpcName]: RpcAnswer<R> extends ReqStatus ? R : never }[RpcName];
@@ -42,6 +43,17 @@ export class Session {
       const made = { status: error.errno, error_message: `${failure}: ${error.message}` };
       return responseDeserialize(responseSerialize(made)) as RpcAnswer<R>;
     }
+  }
+
+  /** Asks the gateway for what has perhaps no status. @throws CallFailure when there is no answer */
+  ask<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>): Promise<RpcAnswer<R>> {
+    this.output.detail(`Asking ${this.#client.target}: ${rpc}`);
+    return this.#client.call(rpc, request);
+  }
+
+  /** The same with another gateway, which is given at most so many milliseconds for an answer. */
+  at(server: Server, limitMs: number): Session {
+    return new Session(this.#client.at(server, limitMs), this.output, this.version, this.env);
   }
 
   /**

@@ -38,6 +38,7 @@ export function gatewayInfoRpcs(
         gateway_initialization_over: info.initialized,
         io_stats_enabled: true,
         anagate_version: version,
+        troubles: info.troubles,
       };
     },
 

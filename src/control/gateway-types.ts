@@ -612,6 +612,7 @@ export interface GatewayInfo {
   gateway_initialization_over?: boolean;
   io_stats_enabled?: boolean;
   anagate_version?: string;
+  troubles: string[];
 }
 
 export interface CliVersion {

@@ -159,6 +159,8 @@ export interface GatewayInfo {
   maxHosts: number;
   maxHostsPerSubsystem: number;
   initialized: boolean;
+  /** What is configured and cannot be served at the moment, and why; a sentence each. */
+  troubles: string[];
 }
 
 export interface RebalanceInfo {

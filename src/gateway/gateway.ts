@@ -538,6 +538,7 @@ export class Gateway implements GatewayApi {
       anaGroupId: this.#place?.anaGroupId ?? 0,
       ...this.#config.limits,
       initialized: this.#state === 'serving',
+      troubles: this.troubles.map(({ error }) => error.message),
     };
   }
 

@@ -35,6 +35,7 @@ const FRESH_INFO: GatewayInfo = {
   maxHosts: 2048,
   maxHostsPerSubsystem: 128,
   initialized: true,
+  troubles: [],
 };
 
 export class FakeGateway implements GatewayApi {

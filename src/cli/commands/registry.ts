@@ -7,10 +7,12 @@ import { gw } from './gw.ts';
 import { host } from './host.ts';
 import { listener } from './listener.ts';
 import { namespace } from './namespace.ts';
+import { status } from './status.ts';
 import { subsystem } from './subsystem.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Command[] = [
+  status,
   gw,
   group,
   events,
