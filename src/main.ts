@@ -15,6 +15,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const streams = {
   out: (text: string) => void process.stdout.write(`${text}\n`),
   err: (text: string) => void process.stderr.write(`${text}\n`),
+  screen: () =>
+    process.stdout.isTTY ? { rows: process.stdout.rows, columns: process.stdout.columns } : undefined,
+  progress: process.stderr.isTTY ? (text: string) => void process.stderr.write(text) : undefined,
 };
 // Not process.exit(): what was written must reach its reader.
 const failed = (status: number) => {

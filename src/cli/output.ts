@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import { gatewayPackage } from '../control/gateway-proto.ts';
 import { type Cell, renderTable } from './table.ts';
+import type { Progress } from './waiting.ts';
 
 export const FORMATS = ['text', 'json', 'yaml', 'plain'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -18,6 +19,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface Streams {
   out(text: string): void;
   err(text: string): void;
+  /** Size of the terminal that `out` is; undefined: it is none. */
+  screen?(): { rows: number; columns: number } | undefined;
+  /** For what is taken back again: present where `err` is a terminal. */
+  progress?: Progress | undefined;
 }
 
 export interface OutputOptions {
@@ -26,6 +31,9 @@ export interface OutputOptions {
   logLevel: LogLevel;
   verbose: boolean;
 }
+
+/** Cursor to the upper left corner, everything behind it away. */
+const CLEAR = '\u001b[H\u001b[J';
 
 /** The name of a message in proto/gateway.proto. */
 export type MessageName = string;
@@ -61,6 +69,25 @@ export class Output {
       this.info(stringify(ordered).trimEnd());
     }
     this.#documents += 1;
+  }
+
+  /** The terminal that results go to; undefined: they go elsewhere. */
+  get screen(): { rows: number; columns: number } | undefined {
+    return this.#options.output === 'stdio' ? this.#streams.screen?.() : undefined;
+  }
+
+  get progress(): Progress | undefined {
+    return this.#options.verbose ? undefined : this.#streams.progress;
+  }
+
+  /** Takes the place of the picture before on a terminal, and follows it elsewhere. */
+  picture(text: string): void {
+    this.info(this.screen === undefined ? `${text}\n` : `${CLEAR}${text}`);
+  }
+
+  /** Bare columns, whatever the format. */
+  columns(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {
+    return renderTable(headers, rows, 'plain');
   }
 
   table(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {

@@ -1,9 +1,11 @@
 /** One run of the CLI: a gateway to ask and an output to say the answer on. */
+import { systemTimers } from '../base/clock.ts';
 import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
 import type { ReqStatus, Sent } from '../control/gateway-types.ts';
 import { CallFailure, type GatewayClient } from './client.ts';
 import type { MessageName, Output } from './output.ts';
 import type { Server } from './server-list.ts';
+import { withProgress } from './waiting.ts';
 
 /** RPCs that the CLI can use: their answers have a status. */
 type StatusRpc = { [R in RpcName]: RpcAnswer<R> extends ReqStatus ? R : never }[RpcName];
@@ -34,7 +36,7 @@ export class Session {
   ): Promise<RpcAnswer<R>> {
     this.output.detail(`Asking ${this.#client.target}: ${rpc}`);
     try {
-      const answer = await this.#client.call(rpc, request);
+      const answer = await this.#waited(rpc, this.#client.call(rpc, request));
       this.output.detail(`Answer: status ${answer.status}, ${answer.error_message}`);
       return answer;
     } catch (error) {
@@ -48,7 +50,11 @@ export class Session {
   /** Asks the gateway for what has perhaps no status. @throws CallFailure when there is no answer */
   ask<R extends RpcName>(rpc: R, request: Sent<RpcRequest<R>>): Promise<RpcAnswer<R>> {
     this.output.detail(`Asking ${this.#client.target}: ${rpc}`);
-    return this.#client.call(rpc, request);
+    return this.#waited(rpc, this.#client.call(rpc, request));
+  }
+
+  #waited<T>(rpc: RpcName, work: Promise<T>): Promise<T> {
+    return withProgress(`Asking ${this.#client.target}: ${rpc}`, work, this.output.progress, systemTimers);
   }
 
   /** The same with another gateway, which is given at most so many milliseconds for an answer. */

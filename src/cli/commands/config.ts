@@ -7,12 +7,11 @@ import { examineConfigFile } from '../../config/config-file.ts';
 import { type Effective, effectiveSettings } from '../../config/effective.ts';
 import { examineEnvironment } from '../../config/environment.ts';
 import type { Settings } from '../../config/settings.ts';
-import { UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import type { Output } from '../output.ts';
 import { grpcCredentials, metricsKeyPair, peerTls } from '../serve-tls.ts';
 
-const { EINVAL } = constants.errno;
+const { EINVAL, ENOENT } = constants.errno;
 
 const check: Verb = {
   name: 'check',
@@ -26,18 +25,24 @@ const check: Verb = {
   ],
   run: async (args, session) => {
     const path = args.text('file');
-    const effective = effectiveSettings(hostname(), examineEnvironment(session.env), readFile(path));
+    const text = readText(path, session.output);
+    if (text === null) return ENOENT;
+    const file = examineConfigFile(text, path);
+    const effective = effectiveSettings(hostname(), examineEnvironment(session.env), file);
     if (effective.settings !== null) effective.errors.push(...wrongFiles(effective.settings));
     return say(path, effective, session.output);
   },
 };
 
-function readFile(path: string) {
+/** Null: it cannot be read, which is said. */
+function readText(path: string, output: Output): string | null {
   try {
-    return examineConfigFile(readFileSync(path, 'utf8'), path);
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof AnagateError) throw error;
-    throw new UsageError(`configuration file ${path} cannot be read: ${(error as Error).message}`);
+    const message = `configuration file ${path} cannot be read: ${(error as Error).message}`;
+    if (output.isDocument) output.tree({ status: ENOENT, error_message: message });
+    else output.error(message);
+    return null;
   }
 }
 

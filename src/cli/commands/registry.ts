@@ -9,10 +9,12 @@ import { listener } from './listener.ts';
 import { namespace } from './namespace.ts';
 import { status } from './status.ts';
 import { subsystem } from './subsystem.ts';
+import { top } from './top.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Command[] = [
   status,
+  top,
   gw,
   group,
   events,
