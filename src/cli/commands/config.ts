@@ -15,8 +15,7 @@ const { EINVAL, ENOENT } = constants.errno;
 
 const check: Verb = {
   name: 'check',
-  describe:
-    'Check a configuration file, and the environment with it, and show the settings that they come to',
+  describe: 'Check a configuration file and the environment, and show the settings that they come to',
   operand: { name: 'file', describe: 'Path of the file' },
   options: {},
   examples: [

@@ -10,8 +10,7 @@ const WRONG = 1;
 
 export const status: Verb = {
   name: 'status',
-  describe:
-    'Show gateways, ANA groups, subsystems, hosts and their paths at a glance, what is wrong, why, and what to do',
+  describe: 'Show the group at a glance, what is wrong, why, and what to do',
   options: {},
   examples: [
     ['status', 'exit status 0: nothing is wrong; 1: something is'],
