@@ -110,11 +110,7 @@ export const IGNORED_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of those, what is done here without being asked: True says nothing new, and False would not be obeyed. */
-export const ALWAYS_TRUE: readonly string[] = [
-  'verify_nqns',
-  'verify_keys',
-  'io_stats_enabled',
-];
+export const ALWAYS_TRUE: readonly string[] = ['verify_nqns', 'verify_keys', 'io_stats_enabled'];
 
 /** Sections of ceph-nvmeof that have no effect here, whatever they say, and why. */
 export const IGNORED_SECTIONS: Readonly<Record<string, string>> = {
