@@ -80,9 +80,9 @@ export async function gatherFacts(session: Session): Promise<Facts> {
   const gateways =
     map === null ? [own] : await Promise.all(rows.gateways.map((row) => gatewayOf(row, own, session)));
   const subsystems = await Promise.all(
-    listed.subsystems.map(async ({ nqn, allow_any_host: any = false }) => ({
+    listed.subsystems.map(async ({ nqn, allow_any_host: allowAnyHost = false }) => ({
       nqn,
-      allowAnyHost: any,
+      allowAnyHost,
       hosts: (await ask(session, 'list_hosts', { subsystem: nqn })).hosts.map((host) => host.nqn),
       listeners: (await ask(session, 'list_listeners', { subsystem: nqn })).listeners,
       namespaces: namespaces.namespaces.filter((namespace) => namespace.ns_subsystem_nqn === nqn),
