@@ -1,4 +1,5 @@
 /** One run of the CLI: a gateway to ask and an output to say the answer on. */
+import { constants } from 'node:os';
 import { systemTimers } from '../base/clock.ts';
 import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
 import type { ReqStatus, Sent } from '../control/gateway-types.ts';
@@ -9,6 +10,17 @@ import { withProgress } from './waiting.ts';
 
 /** RPCs that the CLI can use: their answers have a status. */
 type StatusRpc = { [R in RpcName]: RpcAnswer<R> extends ReqStatus ? R : never }[RpcName];
+
+/** RPCs whose requests have `dry_run`. */
+type DryRunRpc =
+  | 'delete_subsystem'
+  | 'delete_listener'
+  | 'remove_host'
+  | 'namespace_delete'
+  | 'change_gateway'
+  | 'move_ana_group';
+
+const { ENOTSUP } = constants.errno;
 
 export class Session {
   readonly output: Output;
@@ -45,6 +57,38 @@ export class Session {
       const made = { status: error.errno, error_message: `${failure}: ${error.message}` };
       return responseDeserialize(responseSerialize(made)) as RpcAnswer<R>;
     }
+  }
+
+  /**
+   * Has the gateway take something away, or say what that would do, and says what became of it.
+   * @param success what a success message begins with
+   * @returns the exit status
+   */
+  async change<R extends DryRunRpc>(
+    rpc: R,
+    request: Sent<RpcRequest<R>>,
+    { dryRun, failure, success }: { dryRun: boolean; failure: string; success: string },
+  ): Promise<number> {
+    if (!dryRun) {
+      const answer: ReqStatus = await this.call(rpc, request, failure);
+      return this.report('req_status', answer, () => `${success}: Successful`);
+    }
+    const info = await this.call('get_gateway_info', {}, failure);
+    // A gateway that does not know the field would do it.
+    if (info.status === 0 && info.dry_runs !== true) {
+      info.status = ENOTSUP;
+      info.error_message = `${failure}: the gateway at ${this.#client.target} knows no dry runs; it was not asked`;
+    }
+    if (info.status !== 0) {
+      const { status, error_message } = info;
+      return this.report('req_status', { status, error_message }, () => '');
+    }
+    const answer: ReqStatus = await this.call(rpc, { ...request, dry_run: true }, failure);
+    return this.report('req_status', answer, () => {
+      const effects = answer.plan?.effects ?? [];
+      const list = effects.length === 0 ? ['nothing would change'] : effects;
+      return `${success}: dry run, nothing is changed\n${list.map((effect) => `  - ${effect}`).join('\n')}`;
+    });
   }
 
   /** Asks the gateway for what has perhaps no status. @throws CallFailure when there is no answer */

@@ -42,6 +42,22 @@ export async function answer<B extends object>(
   }
 }
 
+/**
+ * As {@link answerDone}; of a dry run the answer is what would be done, and nothing is.
+ * @param rehearse gives one sentence per effect, or refuses as `work` would
+ */
+export async function answerDoneOrPlanned(
+  failure: string,
+  dryRun: boolean | undefined,
+  rehearse: () => readonly string[],
+  work: () => void | Promise<void>,
+): Promise<Sent<ReqStatus>> {
+  if (dryRun !== true) return answerDone(failure, work);
+  return answer<{ plan?: { effects: string[] } }>(failure, {}, () => ({
+    plan: { effects: [...rehearse()] },
+  }));
+}
+
 /** As {@link answer}, for requests whose answer is nothing but a status. */
 export async function answerDone(failure: string, work: () => void | Promise<void>): Promise<ReqStatus> {
   return answer(failure, {}, async () => {

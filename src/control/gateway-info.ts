@@ -39,6 +39,7 @@ export function gatewayInfoRpcs(
         io_stats_enabled: true,
         anagate_version: version,
         troubles: info.troubles,
+        dry_runs: true,
       };
     },
 

@@ -32,9 +32,14 @@ export type DHCHAPControllerKeyOrigin = 'no_key' | 'host_specific' | 'subsystem_
 /** A number is a value that this proto file does not know. */
 export type AnaState = 'UNSET' | 'OPTIMIZED' | 'NON_OPTIMIZED' | 'INACCESSIBLE' | number;
 
+export interface DryRunPlan {
+  effects: string[];
+}
+
 export interface ReqStatus {
   status: number;
   error_message: string;
+  plan?: DryRunPlan;
 }
 
 export interface SubsysStatus {
@@ -66,6 +71,7 @@ export interface DeleteSubsystemReq {
   subsystem_nqn: string;
   force?: boolean;
   i_am_sure?: boolean;
+  dry_run?: boolean;
 }
 
 export interface ListSubsystemsReq {
@@ -207,6 +213,7 @@ export interface DeleteListenerReq {
   adrfam?: AddressFamily;
   trsvcid?: number;
   force?: boolean;
+  dry_run?: boolean;
 }
 
 export interface ListListenersReq {
@@ -261,6 +268,7 @@ export interface RemoveHostReq {
   host_nqn: string;
   force?: boolean;
   keep_connections?: boolean;
+  dry_run?: boolean;
 }
 
 export interface SetKeepHostConnectedReq {
@@ -330,6 +338,7 @@ export interface NamespaceDeleteReq {
   nsid: number;
   OBSOLETE_uuid?: string;
   i_am_sure?: boolean;
+  dry_run?: boolean;
 }
 
 export interface NamespaceResizeReq {
@@ -613,6 +622,7 @@ export interface GatewayInfo {
   io_stats_enabled?: boolean;
   anagate_version?: string;
   troubles: string[];
+  dry_runs?: boolean;
 }
 
 export interface CliVersion {
@@ -777,12 +787,14 @@ export interface ChangeGatewayReq {
   action: string;
   force: boolean;
   location?: string;
+  dry_run?: boolean;
 }
 
 export interface MoveAnaGroupReq {
   ana_group: number;
   gateway: string;
   force: boolean;
+  dry_run?: boolean;
 }
 
 export interface RebalanceReq {

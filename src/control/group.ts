@@ -4,7 +4,7 @@ import type { GatewayApi } from '../gateway/gateway-api.ts';
 import type { GatewayRow, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
 import type { OwnershipChange } from '../monitor/group-map.ts';
 import type { AdminCommand } from '../monitor/machine.ts';
-import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { answer, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import type {
   AnaGroupInfo,
   ChangeGatewayReq,
@@ -12,6 +12,7 @@ import type {
   NamespaceMove,
   OwnershipChange as OwnershipChangeMessage,
 } from './gateway-types.ts';
+import { rehearseChange, rehearseMove } from './group-rehearsal.ts';
 
 type GroupRpc =
   | 'list_gateways'
@@ -49,14 +50,25 @@ export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcH
         changes: required(admin).events().map(toChange),
       })),
     change_gateway: (request) =>
-      answerDone(failureOf(request), () => {
-        const { action, gateway, force } = request;
-        if (action === 'drain') return required(admin).drain(requireName(gateway), force);
-        return required(admin).request(toCommand(request));
-      }),
-    move_ana_group: ({ ana_group: group, gateway, force }) =>
-      answerDone(`Failure moving ANA group ${group} to ${gateway}`, () =>
-        required(admin).request({ kind: 'move', group, gateway: requireName(gateway), force }),
+      answerDoneOrPlanned(
+        failureOf(request),
+        request.dry_run,
+        () => {
+          if (request.action !== 'drain') toCommand(request); // refuses what there is not
+          return rehearseChange(required(admin), request.action, request.gateway);
+        },
+        () => {
+          const { action, gateway, force } = request;
+          if (action === 'drain') return required(admin).drain(requireName(gateway), force);
+          return required(admin).request(toCommand(request));
+        },
+      ),
+    move_ana_group: ({ ana_group: group, gateway, force, dry_run: dryRun }) =>
+      answerDoneOrPlanned(
+        `Failure moving ANA group ${group} to ${gateway}`,
+        dryRun,
+        () => rehearseMove(required(admin), group, requireName(gateway)),
+        () => required(admin).request({ kind: 'move', group, gateway: requireName(gateway), force }),
       ),
     ok_to_stop: ({ gateways }) =>
       answer('Failure asking whether gateways may be stopped', { ok: false, reasons: [] as string[] }, () => {

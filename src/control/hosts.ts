@@ -1,7 +1,7 @@
 /** The RPCs for the hosts that may use a subsystem. */
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
-import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn } from './convert.ts';
 import type { Host } from './gateway-types.ts';
 
@@ -31,7 +31,8 @@ export function hostRpcs(gateway: GatewayApi): RpcHandlers<'add_host' | 'remove_
         host === ANY_HOST
           ? `Failure disabling open host access to ${nqn}`
           : `Failure removing host ${host} access from ${nqn}`;
-      return answerDone(failure, () => {
+      const rehearse = () => gateway.rehearsal.deleteHost(requireNqn(nqn), requireHost(host));
+      return answerDoneOrPlanned(failure, request.dry_run, rehearse, () => {
         refuseFeatures(request, { keep_connections: 'keeping the connections of a removed host is' });
         return gateway.deleteHost(requireNqn(nqn), requireHost(host));
       });

@@ -6,9 +6,9 @@ import type {
   ListenerChecks,
   ListenerSpec,
 } from '../gateway/gateway-api.ts';
-import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { answer, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
-import type { GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
+import type { DeleteListenerReq, GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
 
 /** The host name of a listener of whoever's node has the address; in a deletion, of whoever's it is. */
 const EVERY_NODE = '*';
@@ -27,19 +27,16 @@ export function listenerRpcs(
         });
       }),
 
-    delete_listener: (request) =>
-      answerDone(`Failure deleting listener ${addressText(request)} from ${request.nqn}`, () => {
-        const force = request.force === true;
-        if (request.host_name === EVERY_NODE && !force) {
-          throw new AnagateError('INVALID_ARGUMENT', 'host name "*" needs force');
-        }
-        const spec = toListenerSpec(request, gateway.info());
-        const anonymous = request.host_name === '';
-        return gateway.deleteListener(
-          anonymous ? { ...spec, hostName: ownHostName(gateway, spec) } : spec,
-          force,
-        );
-      }),
+    delete_listener: (request) => {
+      const force = request.force === true;
+      const meant = () => listenerMeant(request, gateway, force);
+      return answerDoneOrPlanned(
+        `Failure deleting listener ${addressText(request)} from ${request.nqn}`,
+        request.dry_run,
+        () => gateway.rehearsal.deleteListener(meant(), force),
+        () => gateway.deleteListener(meant(), force),
+      );
+    },
 
     list_listeners: (request) =>
       answer(
@@ -66,6 +63,15 @@ export function listenerRpcs(
       }));
     },
   };
+}
+
+/** The listener that a deletion names. */
+function listenerMeant(request: DeleteListenerReq, gateway: GatewayApi, force: boolean): ListenerSpec {
+  if (request.host_name === EVERY_NODE && !force) {
+    throw new AnagateError('INVALID_ARGUMENT', 'host name "*" needs force');
+  }
+  const spec = toListenerSpec(request, gateway.info());
+  return request.host_name === '' ? { ...spec, hostName: ownHostName(gateway, spec) } : spec;
 }
 
 /** That another node's gateway will listen is said with a status, as in ceph-nvmeof, but is no failure: it is stored. */

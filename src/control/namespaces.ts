@@ -7,7 +7,7 @@ import type {
   NamespaceSpec,
   RbdSpec,
 } from '../gateway/gateway-api.ts';
-import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { MIB, refuseFeatures, requireNqn, requireNsid, toBytes, toNqnFilter } from './convert.ts';
 import type { ListNamespacesReq, NamespaceAddReq, NamespaceCli } from './gateway-types.ts';
 
@@ -37,12 +37,16 @@ export function namespaceRpcs(
     },
 
     namespace_delete: (request) =>
-      answerDone(`Failure deleting namespace ${request.nsid} from ${request.subsystem_nqn}`, () =>
-        gateway.deleteNamespace(
-          requireNqn(request.subsystem_nqn),
-          requireNsid(request.nsid),
-          request.i_am_sure ?? false,
-        ),
+      answerDoneOrPlanned(
+        `Failure deleting namespace ${request.nsid} from ${request.subsystem_nqn}`,
+        request.dry_run,
+        () => gateway.rehearsal.deleteNamespace(requireNqn(request.subsystem_nqn), requireNsid(request.nsid)),
+        () =>
+          gateway.deleteNamespace(
+            requireNqn(request.subsystem_nqn),
+            requireNsid(request.nsid),
+            request.i_am_sure ?? false,
+          ),
       ),
 
     namespace_resize: (request) =>

@@ -1,7 +1,7 @@
 /** The subsystem RPCs. */
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi, SubsystemInfo, SubsystemSpec } from '../gateway/gateway-api.ts';
-import { answer, answerDone, type RpcHandlers } from './answer.ts';
+import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAdrfamText } from './convert.ts';
 import type { CreateSubsystemReq, Subsystem, SubsystemCli } from './gateway-types.ts';
 import { bdevName } from './namespaces.ts';
@@ -28,8 +28,11 @@ export function subsystemRpcs(
     },
 
     delete_subsystem: (request) =>
-      answerDone(`Failure deleting subsystem ${request.subsystem_nqn}`, () =>
-        gateway.deleteSubsystem(requireNqn(request.subsystem_nqn), request.force === true),
+      answerDoneOrPlanned(
+        `Failure deleting subsystem ${request.subsystem_nqn}`,
+        request.dry_run,
+        () => gateway.rehearsal.deleteSubsystem(requireNqn(request.subsystem_nqn), request.force === true),
+        () => gateway.deleteSubsystem(requireNqn(request.subsystem_nqn), request.force === true),
       ),
 
     add_subsystem_network: ({ subsystem_nqn: nqn, network_mask: mask }) =>

@@ -5,6 +5,7 @@
  */
 
 import type { NamespaceMove } from './rebalance.ts';
+import type { RehearsalApi } from './rehearsal.ts';
 import type { StatisticsApi } from './statistics.ts';
 
 export interface SubsystemSpec {
@@ -215,6 +216,8 @@ export interface GatewayApi {
 
   listConnections(nqn?: string): ConnectionInfo[];
 
+  /** What requests would do that are not made. */
+  readonly rehearsal: RehearsalApi;
   readonly statistics: StatisticsApi;
 
   /** pino level names: trace, debug, info, warn, error, fatal. */

@@ -42,6 +42,7 @@ import { NamespaceRequests } from './namespace-requests.ts';
 import { type LeaseTerms, Ownership } from './ownership.ts';
 import { Rebalancer } from './rebalancer.ts';
 import type { ListenerRecord } from './records.ts';
+import { Rehearsal } from './rehearsal.ts';
 import { newSerial } from './serial.ts';
 import { Statistics } from './statistics.ts';
 import {
@@ -123,6 +124,7 @@ export class Gateway implements GatewayApi {
   readonly #applier: TargetApplier;
   readonly #listing: Listing;
   readonly #namespaces: NamespaceRequests;
+  readonly rehearsal: Rehearsal;
   readonly statistics: Statistics;
   #state: State = 'new';
   #place: GatewayPlace | null = null;
@@ -204,6 +206,7 @@ export class Gateway implements GatewayApi {
       listeners: this.#listeners,
       deviceBytes: (record) => this.#devices.get(record)?.sizeBytes,
     });
+    this.rehearsal = new Rehearsal(this.#config, this.#listing);
     this.#namespaces = new NamespaceRequests({
       config: this.#config,
       devices: this.#devices,

@@ -78,10 +78,14 @@ export class Listing {
 
   /** Whether a host is connected through this listener to its subsystem. */
   hasConnections(record: ListenerRecord): boolean {
+    return this.hostsThrough(record).size > 0;
+  }
+
+  /** NQNs of the hosts that are connected through this listener to its subsystem. */
+  hostsThrough(record: ListenerRecord): Set<string> {
     const port = this.#options.listeners.portOf(record);
-    if (port === undefined) return false;
-    for (const controller of this.#controllers(record.nqn)) if (controller.port === port) return true;
-    return false;
+    const through = [...this.#controllers(record.nqn)].filter((controller) => controller.port === port);
+    return new Set(port === undefined ? [] : through.map(({ host }) => host.hostNqn));
   }
 
   /** Throws SUBSYSTEM_NOT_FOUND. */

@@ -16,6 +16,7 @@ import type {
   SubsystemSpec,
 } from '../../src/gateway/gateway-api.ts';
 
+import type { RehearsalApi } from '../../src/gateway/rehearsal.ts';
 import type { NamespaceIoStats, StatisticsApi } from '../../src/gateway/statistics.ts';
 
 export const FAKE_UUID = '11111111-2222-4333-8444-555555555555';
@@ -53,6 +54,15 @@ export class FakeGateway implements GatewayApi {
   readonly #hosts = new Map<string, HostsInfo>();
   readonly #namespaces: NamespaceInfo[] = [];
   readonly statistics = new FakeStatistics();
+  /** Refuses what there is not, and has one effect. */
+  readonly rehearsal: RehearsalApi = {
+    deleteSubsystem: (nqn) => [`subsystem ${this.#subsystem(nqn).nqn} would be deleted`],
+    deleteHost: (nqn, hostNqn) => [`host ${hostNqn} could not use ${this.#subsystem(nqn).nqn} any more`],
+    deleteListener: (spec) => [`the listener at ${spec.traddr}:${spec.trsvcid} would be closed`],
+    deleteNamespace: (nqn, nsid) => [
+      `namespace ${this.#namespace(nqn, nsid).nsid} of ${nqn} would be deleted`,
+    ],
+  };
 
   /** As new. */
   reset(): void {

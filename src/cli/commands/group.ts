@@ -3,7 +3,7 @@ import { systemClock } from '../../base/clock.ts';
 import type { AnaGroupInfo, OwnershipChange } from '../../control/gateway-types.ts';
 import type { Noun, Verb } from '../command.ts';
 import { spanText, timeText } from './group-times.ts';
-import { MAX_GROUP } from './shared-options.ts';
+import { DRY_RUN, MAX_GROUP } from './shared-options.ts';
 
 const show: Verb = {
   name: 'show',
@@ -45,6 +45,7 @@ const move: Verb = {
       describe: 'Name of the gateway that is to own it',
     },
     force: { type: 'boolean', describe: 'Do not wait for hosts that have no path to that gateway' },
+    'dry-run': DRY_RUN,
   },
   examples: [['group move -l 1 -i gw-b', '']],
   run: async (args, session) => {
@@ -52,8 +53,8 @@ const move: Verb = {
     const gateway = args.text('gateway-name');
     const request = { ana_group: group, gateway, force: args.flag('force') };
     const failure = `Failure moving ANA group ${group} to ${gateway}`;
-    const answer = await session.call('move_ana_group', request, failure);
-    return session.report('req_status', answer, () => `Moving ANA group ${group} to ${gateway}: Successful`);
+    const success = `Moving ANA group ${group} to ${gateway}`;
+    return session.change('move_ana_group', request, { dryRun: args.flag('dry-run'), failure, success });
   },
 };
 

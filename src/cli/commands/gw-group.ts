@@ -6,6 +6,7 @@ import type { GroupGateway } from '../../control/gateway-types.ts';
 import type { Verb } from '../command.ts';
 import type { Session } from '../session.ts';
 import { spanText } from './group-times.ts';
+import { DRY_RUN } from './shared-options.ts';
 
 const { ENOENT, EBUSY } = constants.errno;
 
@@ -122,8 +123,11 @@ function change(name: string, done: string, describe: string, options: Verb['opt
         force: 'force' in options && args.flag('force'),
         ...(location !== undefined && { location }),
       };
-      const answer = await session.call('change_gateway', request, `Failure: ${name} of gateway ${gateway}`);
-      return session.report('req_status', answer, () => `${done} gateway ${gateway}: Successful`);
+      return session.change('change_gateway', request, {
+        dryRun: args.flag('dry-run'),
+        failure: `Failure: ${name} of gateway ${gateway}`,
+        success: `${done} gateway ${gateway}`,
+      });
     },
   };
 }
@@ -158,11 +162,13 @@ export const groupVerbs: readonly Verb[] = [
     'delete',
     'Deleting',
     'Take a gateway out of the group for good; the next new one inherits its ANA group',
+    { 'dry-run': DRY_RUN },
   ),
   change('enable', 'Enabling', 'Let a gateway serve again'),
-  change('disable', 'Disabling', 'Let a gateway serve nothing, also after a restart'),
+  change('disable', 'Disabling', 'Let a gateway serve nothing, also after a restart', { 'dry-run': DRY_RUN }),
   change('drain', 'Draining', 'Hand over everything that a gateway serves, and wait until that is done', {
     force: FORCE,
+    'dry-run': DRY_RUN,
   }),
   change('undrain', 'Undraining', 'Let a drained gateway serve again; its home ANA group comes back'),
   change('set-location', 'Setting location of', 'Say where a gateway stands', {

@@ -1,10 +1,8 @@
 /** `anagate host ...` */
 import type { Options } from 'yargs';
-import type { ReqStatus } from '../../control/gateway-types.ts';
 import type { CommandArguments } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
-import type { Session } from '../session.ts';
-import { REQUIRED_SUBSYSTEM } from './shared-options.ts';
+import { DRY_RUN, REQUIRED_SUBSYSTEM } from './shared-options.ts';
 
 const ANY_HOST = '*';
 const NQN = 'nqn.2026-11.io.anagate:shop';
@@ -28,12 +26,13 @@ const add: Verb = {
     [`host add -n ${NQN} -t '*'`, 'any host'],
   ],
   run: (args, session) =>
-    forEachHost(args, session, (nqn, host) => {
+    forEachHost(args, async (nqn, host) => {
       const [failure, success] =
         host === ANY_HOST
           ? [`Failure allowing open host access to ${nqn}`, `Allowing open host access to ${nqn}`]
           : [`Failure adding host ${host} to ${nqn}`, `Adding host ${host} to ${nqn}`];
-      return [session.call('add_host', { subsystem_nqn: nqn, host_nqn: host }, failure), success];
+      const answer = await session.call('add_host', { subsystem_nqn: nqn, host_nqn: host }, failure);
+      return session.report('req_status', answer, () => `${success}: Successful`);
     }),
 };
 
@@ -44,29 +43,28 @@ const del: Verb = {
     subsystem: REQUIRED_SUBSYSTEM,
     'host-nqn': HOST_NQN,
     force: { type: 'boolean', describe: 'Accepted as in ceph-nvmeof; nothing needs it here' },
+    'dry-run': DRY_RUN,
   },
   examples: [[`host del -n ${NQN} -t ${HOST}`, '']],
   run: (args, session) =>
-    forEachHost(args, session, (nqn, host) => {
+    forEachHost(args, (nqn, host) => {
       const [failure, success] =
         host === ANY_HOST
           ? [`Failure disabling open host access to ${nqn}`, `Disabling open host access to ${nqn}`]
           : [`Failure removing host ${host} access from ${nqn}`, `Removing host ${host} access from ${nqn}`];
       const request = { subsystem_nqn: nqn, host_nqn: host, force: args.flag('force') };
-      return [session.call('remove_host', request, failure), success];
+      return session.change('remove_host', request, { dryRun: args.flag('dry-run'), failure, success });
     }),
 };
 
 /** Asks for one host after the other; the first errno is the exit status. */
 async function forEachHost(
   args: CommandArguments,
-  session: Session,
-  ask: (nqn: string, host: string) => [answer: Promise<ReqStatus>, success: string],
+  ask: (nqn: string, host: string) => Promise<number>,
 ): Promise<number> {
   let exitStatus = 0;
   for (const host of args.list('host-nqn')) {
-    const [answer, success] = ask(args.text('subsystem'), host);
-    const status = session.report('req_status', await answer, () => `${success}: Successful`);
+    const status = await ask(args.text('subsystem'), host);
     if (exitStatus === 0) exitStatus = status;
   }
   return exitStatus;

@@ -3,7 +3,7 @@ import { ERROR_ERRNO } from '../../base/errors.ts';
 import type { ListenerInfo } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { CommandOptions, Noun, Verb } from '../command.ts';
-import { MAX_PORT, REQUIRED_SUBSYSTEM } from './shared-options.ts';
+import { DRY_RUN, MAX_PORT, REQUIRED_SUBSYSTEM } from './shared-options.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
 
@@ -81,6 +81,7 @@ const del: Verb = {
     ...ADDRESS_OPTIONS,
     trsvcid: { alias: 's', type: 'string', demandOption: true, requiresArg: true, describe: 'TCP port' },
     force: { type: 'boolean', describe: 'Although hosts are connected through it, or with any --host-name' },
+    'dry-run': DRY_RUN,
   },
   examples: [[`listener del -n ${NQN} -a 192.0.2.10 -s 4420`, '']],
   run: async (args, session) => {
@@ -91,8 +92,11 @@ const del: Verb = {
     const address = readAddress(args);
     const what = `listener ${addressText(address)} from ${nqn}`;
     const request = { nqn, host_name: hostName ?? '', ...address, force };
-    const answer = await session.call('delete_listener', request, `Failure deleting ${what}`);
-    return session.report('req_status', answer, () => `Deleting ${what}${forHost(hostName)}: Successful`);
+    return session.change('delete_listener', request, {
+      dryRun: args.flag('dry-run'),
+      failure: `Failure deleting ${what}`,
+      success: `Deleting ${what}${forHost(hostName)}`,
+    });
   },
 };
 

@@ -6,7 +6,15 @@ import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import { formatSize, parseSize } from '../size.ts';
 import { getIoStats } from './io-statistics.ts';
-import { MAX_GROUP, MAX_NSID, NSID, REQUIRED_NSID, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
+import {
+  DRY_RUN,
+  MAX_GROUP,
+  MAX_NSID,
+  NSID,
+  REQUIRED_NSID,
+  REQUIRED_SUBSYSTEM,
+  SUBSYSTEM,
+} from './shared-options.ts';
 
 const MIB = 1024 * 1024;
 const NQN = 'nqn.2026-11.io.anagate:shop';
@@ -186,14 +194,18 @@ const del: Verb = {
       describe:
         'Needed when the namespace was added with --rbd-trash-image-on-delete: its image goes to the trash',
     },
+    'dry-run': DRY_RUN,
   },
-  examples: [[`namespace del -n ${NQN} --nsid 1`, '']],
+  examples: [
+    [`namespace del -n ${NQN} --nsid 1 --dry-run`, ''],
+    [`namespace del -n ${NQN} --nsid 1`, ''],
+  ],
   run: async (args, session) => {
     const { nqn, nsid } = readTarget(args);
     const request = { subsystem_nqn: nqn, nsid, i_am_sure: args.flag('i-am-sure') };
     const failure = `Failure deleting namespace ${nsid} from ${nqn}`;
-    const answer = await session.call('namespace_delete', request, failure);
-    return session.report('req_status', answer, () => `Deleting namespace ${nsid} from ${nqn}: Successful`);
+    const success = `Deleting namespace ${nsid} from ${nqn}`;
+    return session.change('namespace_delete', request, { dryRun: args.flag('dry-run'), failure, success });
   },
 };
 

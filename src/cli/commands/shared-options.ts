@@ -12,6 +12,9 @@ export const REQUIRED_SUBSYSTEM: Options = { ...SUBSYSTEM, demandOption: true };
 export const NSID: Options = { type: 'string', requiresArg: true, describe: 'Namespace ID, from 1 up' };
 export const REQUIRED_NSID: Options = { ...NSID, demandOption: true };
 
+/** Of what takes something away, or moves it. */
+export const DRY_RUN: Options = { type: 'boolean', describe: 'Say what would happen, and change nothing' };
+
 /** Largest NSID of the NVMe specification that names a namespace. */
 export const MAX_NSID = 0xffff_fffe;
 export const MAX_PORT = 65535;

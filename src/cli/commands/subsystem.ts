@@ -1,7 +1,7 @@
 /** `anagate subsystem ...` */
 import type { CommandArguments } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
-import { MAX_PORT, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
+import { DRY_RUN, MAX_PORT, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
 
@@ -69,13 +69,20 @@ const del: Verb = {
     subsystem: REQUIRED_SUBSYSTEM,
     force: { type: 'boolean', describe: 'Delete its namespaces too; without this it must have none' },
     'i-am-sure': { type: 'boolean', describe: 'Accepted as in ceph-nvmeof; nothing needs it here' },
+    'dry-run': DRY_RUN,
   },
-  examples: [[`subsystem del -n ${NQN} --force`, '']],
+  examples: [
+    [`subsystem del -n ${NQN} --force --dry-run`, ''],
+    [`subsystem del -n ${NQN} --force`, ''],
+  ],
   run: async (args, session) => {
     const nqn = args.text('subsystem');
     const request = { subsystem_nqn: nqn, force: args.flag('force'), i_am_sure: args.flag('i-am-sure') };
-    const answer = await session.call('delete_subsystem', request, `Failure deleting subsystem ${nqn}`);
-    return session.report('req_status', answer, () => `Deleting subsystem ${nqn}: Successful`);
+    return session.change('delete_subsystem', request, {
+      dryRun: args.flag('dry-run'),
+      failure: `Failure deleting subsystem ${nqn}`,
+      success: `Deleting subsystem ${nqn}`,
+    });
   },
 };
 

@@ -1,0 +1,120 @@
+/**
+ * What requests that take something away would do: the plan that they would commit, said in sentences for people. A refusal is the
+ * same as that of the request. Changes nothing.
+ */
+import type { ConfigChange } from '../store/store.ts';
+import type { Configuration } from './configuration.ts';
+import type { ListenerSpec } from './gateway-api.ts';
+import type { Listing } from './listing.ts';
+import { findNamespace } from './namespace-plans.ts';
+import {
+  type BackendRecord,
+  type ConfigRecord,
+  decodeRecord,
+  imagePathOf,
+  type ListenerRecord,
+  type NamespaceRecord,
+} from './records.ts';
+import { addressOf, planDeleteHost, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
+import { planDeleteNamespace } from './visibility-plans.ts';
+
+/** Each gives one sentence per effect, and throws as the request of {@link GatewayApi} does. */
+export interface RehearsalApi {
+  deleteSubsystem(nqn: string, force: boolean): string[];
+  deleteHost(nqn: string, hostNqn: string): string[];
+  deleteListener(spec: ListenerSpec, force: boolean): string[];
+  deleteNamespace(nqn: string, nsid: number): string[];
+}
+
+export class Rehearsal implements RehearsalApi {
+  readonly #config: Configuration;
+  readonly #listing: Pick<Listing, 'connectedHosts' | 'hostsThrough'>;
+
+  constructor(config: Configuration, listing: Pick<Listing, 'connectedHosts' | 'hostsThrough'>) {
+    this.#config = config;
+    this.#listing = listing;
+  }
+
+  deleteSubsystem(nqn: string, force: boolean): string[] {
+    const cut = [...this.#listing.connectedHosts(nqn)].map(
+      (host) => `host ${host} would be disconnected from ${nqn} here`,
+    );
+    return [...this.#removals(planDeleteSubsystem(this.#config, nqn, force)), ...cut];
+  }
+
+  deleteHost(nqn: string, hostNqn: string): string[] {
+    const effects = this.#removals(planDeleteHost(this.#config, nqn, hostNqn));
+    const { allowAnyHost, hosts } = this.#config.subsystem(nqn);
+    const stays = (host: string): boolean => (hostNqn === '*' ? hosts.has(host) : allowAnyHost);
+    const cut = [...this.#listing.connectedHosts(nqn)].filter(
+      (host) => (hostNqn === '*' || host === hostNqn) && !stays(host),
+    );
+    return [...effects, ...cut.map((host) => `host ${host} would be disconnected from ${nqn} here`)];
+  }
+
+  deleteListener(spec: ListenerSpec, force: boolean): string[] {
+    const inUse = (record: ListenerRecord): boolean => this.#listing.hostsThrough(record).size > 0;
+    const changes = planDeleteListener(this.#config, spec, force, inUse);
+    const cut = this.#removed(changes).flatMap((record) =>
+      record.kind !== 'listener'
+        ? []
+        : [...this.#listing.hostsThrough(record)].map(
+            (host) => `host ${host} would lose its path through ${addressOf(record)}`,
+          ),
+    );
+    return [...this.#removals(changes), ...cut];
+  }
+
+  deleteNamespace(nqn: string, nsid: number): string[] {
+    const record = findNamespace(this.#config, nqn, nsid);
+    const hosts = [...this.#listing.connectedHosts(nqn)];
+    return [
+      ...this.#removals(planDeleteNamespace(this.#config, record), true),
+      ...hosts.map((host) => `host ${host}, which is connected here, would lose the disk`),
+    ];
+  }
+
+  /** What disappears from the configuration. `trashes`: images go to the trash if their namespaces say so. */
+  #removals(changes: readonly ConfigChange[], trashes = false): string[] {
+    return this.#removed(changes).map((record) => sentenceOf(record, trashes));
+  }
+
+  #removed(changes: readonly ConfigChange[]) {
+    return changes.flatMap(({ key, value }) => {
+      const text = this.#config.texts.get(key);
+      return value !== null || text === undefined ? [] : [decodeRecord(key, text)];
+    });
+  }
+}
+
+function sentenceOf(record: ConfigRecord, trashes: boolean): string {
+  switch (record.kind) {
+    case 'subsystem':
+      return `subsystem ${record.nqn} would be deleted`;
+    case 'host':
+      return record.hostNqn === '*'
+        ? `hosts that are not listed could not use ${record.nqn} any more`
+        : `host ${record.hostNqn} could not use ${record.nqn} any more`;
+    case 'listener':
+      return `the listener at ${addressOf(record)} of ${record.hostName} would be closed`;
+    case 'namespace':
+      return `namespace ${record.nsid} of ${record.nqn} would be deleted; ${fateOf(record, trashes)}`;
+    case 'ns-host':
+      return `host ${record.hostNqn} would not be listed for namespace ${record.nsid} of ${record.nqn} any more`;
+    case 'network':
+      return `network ${record.mask} of ${record.nqn} would be given up`;
+  }
+}
+
+function fateOf({ backend }: NamespaceRecord, trashes: boolean): string {
+  const place = placeOf(backend);
+  if (backend.type === 'memory') return 'its bytes would be lost';
+  if (trashes && backend.type === 'rbd' && backend.trashOnDelete)
+    return `${place} would go to the trash, for which the request needs i_am_sure (--i-am-sure)`;
+  return `${place} would stay`;
+}
+
+function placeOf(backend: BackendRecord): string {
+  if (backend.type === 'file') return `the file ${backend.path}`;
+  return backend.type === 'rbd' ? `the image ${imagePathOf(backend)}` : 'memory';
+}
