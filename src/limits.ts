@@ -28,6 +28,8 @@ export const LIMITS = {
   maxListenAddresses: 64,
   /** Backends opened at the same time while the gateway starts: enough to hide latency, few enough to bound memory. */
   maxParallelBackendOpens: 16,
+  /** Images of ANA groups that other gateways serve, kept open to be taken over quickly: about 0.35 MiB each. The others are opened then. */
+  standbyImages: 512,
   /** ANAGRPMAX and NANAGRPID: constant from the first Connect on, because Linux sizes its ANA buffer once. */
   maxAnaGroups: 128,
   /** Largest namespace: 2^53 - 1 bytes are exact in a number; one bit is left for sums of offset and length. */
@@ -69,6 +71,8 @@ export const LIMITS = {
   stopLeaveMs: 6000,
   /** How long a stopping gateway lets commands in flight finish before it closes their connections. */
   stopDrainMs: 2000,
+  /** How long a change that is asked for while the gateway starts waits for the end of that, before it is refused. */
+  startWaitMs: 5000,
   /** How long a start waits for the lock of a predecessor that was just killed. */
   stateLockWaitMs: 2000,
 } as const;

@@ -3,7 +3,13 @@
  * finding the disk gone: each operation waits for the real device, and after a while ends as a path matter, which hosts try
  * again for as long as it takes.
  */
-import { type BlockCompletion, type BlockDevice, BlockStatus, PAGE_SIZES } from '../base/block-device.ts';
+import {
+  type BlockCompletion,
+  type BlockDevice,
+  BlockStatus,
+  type OptimalSizes,
+  PAGE_SIZES,
+} from '../base/block-device.ts';
 import type { Timer, Timers } from '../base/clock.ts';
 
 /**
@@ -16,7 +22,7 @@ type Operation = (device: BlockDevice) => void;
 
 export class PendingDevice implements BlockDevice {
   readonly description: string;
-  readonly optimal = PAGE_SIZES;
+  readonly optimal: OptimalSizes;
   onResize: ((sizeBytes: number) => void) | null = null;
   readonly #sizeBytes: number;
   readonly #timers: Timers;
@@ -24,9 +30,10 @@ export class PendingDevice implements BlockDevice {
   #device: BlockDevice | null = null;
   #closed = false;
 
-  /** `sizeBytes` is what the record says. */
-  constructor(description: string, sizeBytes: number, timers: Timers) {
+  /** `sizeBytes` is what the record says; `optimal` what the device will probably have. */
+  constructor(description: string, sizeBytes: number, timers: Timers, optimal = PAGE_SIZES) {
     this.description = description;
+    this.optimal = optimal;
     this.#sizeBytes = sizeBytes;
     this.#timers = timers;
   }

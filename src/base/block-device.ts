@@ -51,6 +51,14 @@ export interface OptimalSizes {
 /** Of a device that is kept in pages. */
 export const PAGE_SIZES: OptimalSizes = { boundary: 0, write: 4096, bestWrite: 4096, discard: 4096 };
 
+/** Of an RBD image with Ceph's default layout, objects of 4 MiB without stripes, and librbd's default granularity of discards. */
+export const IMAGE_SIZES: OptimalSizes = {
+  boundary: 4_194_304,
+  write: 4096,
+  bestWrite: 4_194_304,
+  discard: 65_536,
+};
+
 /** A device of bytes. Offsets and lengths are bytes, non-negative, below 2^53, multiples of the block size. */
 export interface BlockDevice {
   /** Size in bytes; changes only through {@link resize} or from outside, then {@link onResize} is called. */

@@ -163,10 +163,8 @@ async function start(
   running.add(() => gateway.stop());
   // The start may wait for a place in the group, and hosts can be handed over before the rest of the stop begins.
   onStopSignal(() => void monitor.leave());
-  await gateway.start();
-  hintAtThreads(gateway, log);
-  const discoveryPort = await gateway.openDiscovery(settings.discoveryAddress, settings.discoveryPort);
-
+  await gateway.load();
+  // Who asks is answered while the gateway waits for its place and opens what it serves.
   const grpc = await startGrpcServer({
     gateway,
     admin: monitor.admin,
@@ -181,6 +179,10 @@ async function start(
   running.add(() => grpc.stop());
   identity.port = grpc.port;
   shared?.listens(grpc.port);
+  await gateway.start();
+  hintAtThreads(gateway, log);
+  const discoveryPort = await gateway.openDiscovery(settings.discoveryAddress, settings.discoveryPort);
+  grpc.ready();
   const source = new ServeMetrics(gateway, target, transport, () => shared?.monitor.figures() ?? null);
   const metrics = await startMetrics(settings, source, log, running);
   return {

@@ -26,6 +26,7 @@ import { namespaceVisibilityRpcs } from './namespace-visibility.ts';
 import { namespaceRpcs } from './namespaces.ts';
 import type { GrpcPeerStreams } from './peer-stream.ts';
 import { addReflection } from './reflection.ts';
+import { encodeLong, takingEncoded } from './sliced-answer.ts';
 import { statisticsRpcs } from './statistics.ts';
 import { subsystemRpcs } from './subsystems.ts';
 import { unsupportedRpcs } from './unsupported.ts';
@@ -56,17 +57,22 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** The TCP port it listens on. */
   readonly port: number;
+  /** Health says from now on that the Gateway service is there to be used: the gateway has started. */
+  ready(): void;
   /** Health says NOT_SERVING, calls under way end (within 2 s, or are cut), the port is closed. */
   stop(): Promise<void>;
 }
 
-/** @throws Error when it cannot listen, naming the address and the reason */
+/**
+ * It answers at once. Requests for changes are the gateway's to refuse until it has started, see {@link GrpcServer.ready}.
+ * @throws Error when it cannot listen, naming the address and the reason
+ */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const log = options.log.child({ component: 'grpc' });
   setLogVerbosity(logVerbosity.NONE); // grpc-js would write to standard error by itself; its errors are reported here
   const server = new Server(messageLimits(options.maxMessageBytes));
-  server.addService(gatewayService, implementation(gatewayHandlers(options), log));
-  const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'SERVING' });
+  server.addService(takingEncoded(gatewayService), implementation(gatewayHandlers(options), log));
+  const health = new HealthImplementation({ '': 'SERVING', [GATEWAY_SERVICE_NAME]: 'NOT_SERVING' });
   health.addToServer(server);
   addReflection(server);
   options.peers?.addTo(server);
@@ -77,6 +83,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   log.info({ address: options.address, port, tls: credentials._isSecure() }, 'gRPC server listens');
   return {
     port,
+    ready: () => health.setStatus(GATEWAY_SERVICE_NAME, 'SERVING'),
     stop: async () => {
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(GATEWAY_SERVICE_NAME, 'NOT_SERVING');
@@ -129,7 +136,7 @@ async function serve(rpc: RpcName, handler: AnyHandler, call: UnaryCall, log: Lo
       log.warn({ ...fields, errno, reason }, 'RPC refused');
     else if (readsOnly(rpc)) log.debug(fields, 'RPC done');
     else log.info(fields, 'RPC done');
-    return body;
+    return encodeLong(body, gatewayService[rpc].responseSerialize);
   } catch (error) {
     log.error({ ...fields, err: error }, 'RPC failed');
     throw error;

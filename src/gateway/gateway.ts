@@ -4,7 +4,6 @@
  * commit leaves no trace.
  */
 import type { Timer, Timers } from '../base/clock.ts';
-import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { within } from '../base/within.ts';
 import { LIMITS } from '../limits.ts';
@@ -16,7 +15,13 @@ import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
 import type { GroupBackends, OpenBackend } from './backends.ts';
 import { Condition } from './condition.ts';
-import { Configuration, configuredLimits, holds, type SubsystemConfig } from './configuration.ts';
+import {
+  Configuration,
+  configuredLimits,
+  holds,
+  type RecordChange,
+  type SubsystemConfig,
+} from './configuration.ts';
 import type { FrontProbe } from './front-network.ts';
 import { systemFrontProbe } from './front-probe.ts';
 import type {
@@ -34,6 +39,7 @@ import type {
   SubsystemInfo,
   SubsystemSpec,
 } from './gateway-api.ts';
+import { Life } from './life.ts';
 import { ListenerRequests } from './listener-requests.ts';
 import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
@@ -56,11 +62,8 @@ import { TargetApplier, type Trouble } from './target-applier.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;
-/**
- * Requests are planned anew this often when somebody else changed the configuration meanwhile. Each time somebody got
- * ahead, so that a group as large as can be comes to its end even if all gateways of it are asked without a pause.
- */
-const CONFLICT_ATTEMPTS = 200;
+/** Controller ids as listed before the place in the group is known. */
+const NO_PLACE = { minCntlid: 0, maxCntlid: 0 };
 
 /** Defaults of ceph-nvmeof's rebalance_period_sec and max_ns_to_change_lb_grp. */
 const REBALANCE_PERIOD_MS = 7000;
@@ -110,8 +113,6 @@ export interface GatewayOptions {
   };
 }
 
-type State = 'new' | 'starting' | 'serving' | 'stopping' | 'stopped';
-
 export class Gateway implements GatewayApi {
   readonly #options: GatewayOptions;
   readonly #config: Configuration;
@@ -126,11 +127,11 @@ export class Gateway implements GatewayApi {
   readonly #namespaces: NamespaceRequests;
   readonly rehearsal: Rehearsal;
   readonly statistics: Statistics;
-  #state: State = 'new';
+  readonly #life: Life;
   #place: GatewayPlace | null = null;
   #cntlids: CntlidAllocator | null = null;
-  /** End of the request under way; the next one waits for it. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** What {@link load} has read and {@link start} will serve. */
+  #unapplied: readonly RecordChange[] | null = null;
   readonly #rebalancer: Rebalancer;
   #retryTimer: Timer | null = null;
   readonly #endSubscriptions: (() => void)[] = [];
@@ -138,6 +139,7 @@ export class Gateway implements GatewayApi {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#config = new Configuration(configuredLimits(options.limits ?? {}));
+    this.#life = new Life(options.timers);
     const { target, monitor, log } = options;
     const { openBackend, reservedPaths, timers } = options;
     this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
@@ -154,7 +156,7 @@ export class Gateway implements GatewayApi {
       shared,
       log,
       verifyAddress: verifyListenerAddress,
-      mutate: (request) => this.#mutate(request),
+      mutate: (request) => this.#life.mutate(request),
       commit: (changes, undo) => this.#commit(changes, undo),
       onAddresses: () => this.#readdressed(),
     });
@@ -167,7 +169,7 @@ export class Gateway implements GatewayApi {
       places,
       hostName: options.identity.hostname,
       timers,
-      isServing: () => this.#state === 'serving' || this.#state === 'stopping',
+      isServing: () => this.#life.serves || this.#life.state === 'stopping',
       onChange: () => this.#ownership.conditionChanged(),
     });
     this.#ownership = new Ownership({
@@ -178,6 +180,7 @@ export class Gateway implements GatewayApi {
       timers,
       log,
       condition: () => this.#condition.read(),
+      onTakeOver: () => void this.#applier.wake(),
     });
     this.#applier = new TargetApplier({
       target,
@@ -186,6 +189,7 @@ export class Gateway implements GatewayApi {
       isOurs: (record) => places.isOurs(record),
       groups: options.groups,
       visibleTo: (nqn, nsid) => this.#config.visibleTo(nqn, nsid),
+      standby: { isServed: (group) => this.#ownership.isCalled(group), most: LIMITS.standbyImages },
       log,
     });
     this.#rebalancer = new Rebalancer({
@@ -214,7 +218,8 @@ export class Gateway implements GatewayApi {
       groups: options.groups,
       monitor,
       serves: (group) => this.#ownership.serves(group),
-      mutate: (request) => this.#mutate(request),
+      open: (record) => this.#applier.need(record),
+      mutate: (request) => this.#life.mutate(request),
       commit: (changes, undo) => this.#commit(changes, undo),
       newUuid: options.random.uuid,
       log,
@@ -224,15 +229,25 @@ export class Gateway implements GatewayApi {
   // ---- life cycle ----
 
   /**
+   * Reads what the store says, so that it can be asked for before it is served. {@link start} does it when nobody has. Rejects as
+   * the store does.
+   */
+  async load(): Promise<void> {
+    this.#life.become('starting');
+    const { store, monitor, lease } = this.#options;
+    lease?.clock.start();
+    monitor.attach(this.#ownership);
+    this.#unapplied = this.#config.follow(await store.load());
+  }
+
+  /**
    * Serves what the store says. Hosts are let in last, so that one that knocks early finds no open port, which it takes
    * for a reason to try again. Rejects when nothing can be served: the configuration cannot be read, or none of this
    * gateway's listeners can be opened.
    */
   async start(): Promise<void> {
-    this.#state = 'starting';
+    if (this.#unapplied === null) await this.load();
     const { store, monitor, target, lease } = this.#options;
-    lease?.clock.start();
-    monitor.attach(this.#ownership);
     this.#place = await monitor.start();
     const { minCntlid, maxCntlid } = this.#place;
     // Each run begins elsewhere in the range: the ids of a predecessor that hangs do not come back soon.
@@ -241,7 +256,7 @@ export class Gateway implements GatewayApi {
     // While some listeners are open and others are not yet: who asks then for a subsystem that comes next is told "busy".
     target.accepting = false;
     this.#listenerRequests.start();
-    await this.#apply(await store.load());
+    await this.#apply(this.#unapplied!);
     this.#listenerRequests.requireSome(this.#applier.troubles);
     target.accepting = true;
     this.#endSubscriptions.push(
@@ -252,12 +267,12 @@ export class Gateway implements GatewayApi {
       }),
       store.watch((version) => this.#storeChanged(version)),
     );
-    this.#state = 'serving';
+    this.#life.become('serving');
     // Without others nobody could take over what hosts do not reach here.
     if (lease !== undefined) this.#condition.watchNetwork();
     this.#ownership.conditionChanged();
     // What was committed between the load and the watch.
-    void this.#exclusive(() => this.#follow()).catch(() => {});
+    void this.#life.exclusive(() => this.#follow()).catch(() => {});
     this.#scheduleRetry();
     this.#rebalancer.start();
     this.#tidy();
@@ -288,12 +303,12 @@ export class Gateway implements GatewayApi {
    * answered (for at most {@link LIMITS.stopDrainMs}), connections closed, devices flushed and closed.
    */
   async stop(): Promise<void> {
-    if (this.#state === 'stopping' || this.#state === 'stopped') return;
-    this.#state = 'stopping';
+    if (this.#life.state === 'stopping' || this.#life.state === 'stopped') return;
+    this.#life.become('stopping');
     this.#retryTimer?.cancel();
     this.#rebalancer.stop();
     for (const end of this.#endSubscriptions) end();
-    await this.#turn.catch(() => {});
+    await this.#life.quiet();
     const { monitor, target, lease } = this.#options;
     target.accepting = false;
     await within(LIMITS.stopLeaveMs, this.#options.timers, monitor.leave());
@@ -303,11 +318,12 @@ export class Gateway implements GatewayApi {
     await this.#drain();
     await this.#listeners.closeAll('gateway stopping');
     this.#ownership.withdrawAll();
+    await this.#applier.stop();
     await this.#devices.closeAll();
     lease?.clock.stop();
     await monitor.stop();
     await this.#options.store.close();
-    this.#state = 'stopped';
+    this.#life.become('stopped');
   }
 
   /** Waits for commands in flight; new ones are held. */
@@ -323,16 +339,18 @@ export class Gateway implements GatewayApi {
 
   #scheduleRetry(): void {
     this.#retryTimer = this.#options.timers.after(RETRY_MS, () => {
-      void this.#exclusive(async () => {
-        // A change that could not be followed when it came.
-        await this.#follow().catch(() => {});
-        if (this.#applier.troubles.length > 0) await this.#applier.retry();
-        await this.#applier.readdress(this.#config.listeners());
-        this.#tidy();
-      })
+      void this.#life
+        .exclusive(async () => {
+          // A change that could not be followed when it came.
+          await this.#follow().catch(() => {});
+          if (this.#applier.troubles.length > 0) await this.#applier.retry();
+          await this.#applier.readdress(this.#config.listeners());
+          await this.#applier.keepStandby(this.#config.namespaces());
+          this.#tidy();
+        })
         .catch(() => {})
         .then(() => {
-          if (this.#state === 'serving') this.#scheduleRetry();
+          if (this.#life.serves) this.#scheduleRetry();
         });
     });
   }
@@ -355,40 +373,14 @@ export class Gateway implements GatewayApi {
 
   /** The node has other addresses than before. */
   #readdressed(): void {
-    void this.#exclusive(() => this.#applier.readdress(this.#config.listeners()))
+    void this.#life
+      .exclusive(() => this.#applier.readdress(this.#config.listeners()))
       .then(() => this.#ownership.conditionChanged())
       .catch(() => {});
     this.#tidy();
   }
 
-  // ---- one request at a time ----
-
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#state !== 'serving') {
-          throw new AnagateError('SHUTTING_DOWN', `the gateway is ${this.#state}; try again later`);
-        }
-        return work();
-      });
-    this.#turn = result;
-    return result;
-  }
-
-  /** Runs `request`, which plans, makes ready and commits; again if somebody else's commit came in between. */
-  #mutate<T>(request: () => Promise<T>): Promise<T> {
-    return this.#exclusive(async () => {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await request();
-        } catch (error) {
-          const conflict = error instanceof AnagateError && error.code === 'STATE_VERSION_CONFLICT';
-          if (!conflict || attempt >= CONFLICT_ATTEMPTS) throw error;
-        }
-      }
-    });
-  }
+  // ---- what is committed ----
 
   /**
    * Commits and applies. When it rejects, nothing was applied but what the store says; `undo` takes back what was made ready,
@@ -418,14 +410,13 @@ export class Gateway implements GatewayApi {
 
   async #take(snapshot: ConfigSnapshot): Promise<void> {
     if (snapshot.version === this.#config.version) return;
-    await this.#apply(snapshot);
+    await this.#apply(this.#config.follow(snapshot));
     this.#ownership.conditionChanged();
     this.#tidy();
   }
 
   /** The states of new groups come before their namespaces: hosts shall not see one that seems to be served nowhere. */
-  async #apply(snapshot: ConfigSnapshot): Promise<void> {
-    const changes = this.#config.follow(snapshot);
+  async #apply(changes: readonly RecordChange[]): Promise<void> {
     this.#ownership.conditionChanged();
     this.#showGroups();
     await this.#applier.apply(changes);
@@ -438,28 +429,30 @@ export class Gateway implements GatewayApi {
   }
 
   #resized(): void {
-    if (this.#state === 'serving') this.#namespaces.followSizes();
+    if (this.#life.serves) this.#namespaces.followSizes();
   }
 
   /** Commits what this gateway has to say by itself: larger images, other addresses. */
   #tidy(): void {
     this.#resized();
-    if (this.#state === 'serving') this.#listenerRequests.publish();
+    if (this.#life.serves) this.#listenerRequests.publish();
   }
 
   /** Another gateway's commit, or an echo of our own. */
   #storeChanged(version: number): void {
     if (version <= this.#config.version) return;
-    this.#exclusive(() => this.#follow()).catch((err: unknown) => {
-      if (this.#state === 'serving')
-        this.#options.log.error({ err }, 'a change of the configuration cannot be followed');
-    });
+    this.#life
+      .exclusive(() => this.#follow())
+      .catch((err: unknown) => {
+        if (this.#life.serves)
+          this.#options.log.error({ err }, 'a change of the configuration cannot be followed');
+      });
   }
 
   // ---- subsystems and hosts ----
 
   addSubsystem(spec: SubsystemSpec): Promise<SubsystemInfo> {
-    return this.#mutate(async () => {
+    return this.#life.mutate(async () => {
       const { record, changes } = planAddSubsystem(this.#config, spec, () =>
         newSerial(this.#options.random.integer),
       );
@@ -469,7 +462,7 @@ export class Gateway implements GatewayApi {
   }
 
   deleteSubsystem(nqn: string, force: boolean): Promise<void> {
-    return this.#mutate(() => this.#commit(planDeleteSubsystem(this.#config, nqn, force)));
+    return this.#life.mutate(() => this.#commit(planDeleteSubsystem(this.#config, nqn, force)));
   }
 
   addSubsystemNetwork(nqn: string, mask: string): Promise<void> {
@@ -481,11 +474,11 @@ export class Gateway implements GatewayApi {
   }
 
   addHost(nqn: string, hostNqn: string): Promise<void> {
-    return this.#mutate(() => this.#commit(planAddHost(this.#config, nqn, hostNqn)));
+    return this.#life.mutate(() => this.#commit(planAddHost(this.#config, nqn, hostNqn)));
   }
 
   deleteHost(nqn: string, hostNqn: string): Promise<void> {
-    return this.#mutate(() => this.#commit(planDeleteHost(this.#config, nqn, hostNqn)));
+    return this.#life.mutate(() => this.#commit(planDeleteHost(this.#config, nqn, hostNqn)));
   }
 
   // ---- listeners ----
@@ -496,7 +489,7 @@ export class Gateway implements GatewayApi {
 
   deleteListener(spec: ListenerSpec, force: boolean): Promise<void> {
     const inUse = (record: ListenerRecord): boolean => this.#listing.hasConnections(record);
-    return this.#mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
+    return this.#life.mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
   }
 
   // ---- namespaces: see NamespaceRequests ----
@@ -540,13 +533,13 @@ export class Gateway implements GatewayApi {
       ...this.#options.identity,
       anaGroupId: this.#place?.anaGroupId ?? 0,
       ...this.#config.limits,
-      initialized: this.#state === 'serving',
+      initialized: this.#life.serves,
       troubles: this.troubles.map(({ error }) => error.message),
     };
   }
 
   listSubsystems(filter: { nqn?: string; serial?: string } = {}): SubsystemInfo[] {
-    return this.#listing.subsystems(filter, this.#place!);
+    return this.#listing.subsystems(filter, this.#place ?? NO_PLACE);
   }
 
   listListeners(nqn: string): ListenerInfo[] {

@@ -5,7 +5,7 @@
 import { realpath, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { PendingDevice } from '../backend/pending-device.ts';
-import type { BlockDevice, BlockStatus } from '../base/block-device.ts';
+import { type BlockDevice, type BlockStatus, IMAGE_SIZES, PAGE_SIZES } from '../base/block-device.ts';
 import type { Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -128,19 +128,32 @@ export class NamespaceDevices {
 
   /** What to offer until the device of a namespace can be opened. */
   standIn(record: NamespaceRecord): PendingDevice {
-    const pending = new PendingDevice(nameOf(record.backend), record.sizeBytes, this.#timers);
+    const optimal = record.backend.type === 'rbd' ? IMAGE_SIZES : PAGE_SIZES;
+    const pending = new PendingDevice(nameOf(record.backend), record.sizeBytes, this.#timers, optimal);
     this.#pending.set(keyOf(record), pending);
     return pending;
+  }
+
+  /** The key of some namespace, one that `accept` takes, whose stand-in has operations that wait. */
+  awaited(accept: (key: string) => boolean): string | undefined {
+    for (const [key, pending] of this.#pending) if (pending.isAwaited && accept(key)) return key;
+    return undefined;
+  }
+
+  /** The device is the namespace's no more; returns what closes it. */
+  takeOut(record: NamespaceRecord): () => Promise<void> {
+    const open = this.#devices.get(keyOf(record));
+    this.#devices.delete(keyOf(record));
+    return async () => {
+      if (open !== undefined) await this.#flushAndClose(open);
+    };
   }
 
   /** Closes the device of a namespace, if it is open; what is in flight completes first. */
   async close(record: NamespaceRecord): Promise<void> {
     await this.#pending.get(keyOf(record))?.close();
     this.#pending.delete(keyOf(record));
-    const open = this.#devices.get(keyOf(record));
-    if (open === undefined) return;
-    this.#devices.delete(keyOf(record));
-    await this.#flushAndClose(open);
+    await this.takeOut(record)();
   }
 
   /** For the end of the process. */
@@ -161,6 +174,8 @@ export class NamespaceDevices {
     this.#devices.set(keyOf(record), { device, identity, owner });
     this.#pending.get(keyOf(record))?.become(device);
     this.#pending.delete(keyOf(record));
+    // It may have grown while it was not open.
+    if (record.backend.type === 'rbd' && device.sizeBytes > record.sizeBytes) this.#onResize();
   }
 
   #sayCut(record: NamespaceRecord, { description, sizeBytes }: BlockDevice): void {

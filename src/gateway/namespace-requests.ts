@@ -35,6 +35,8 @@ export interface NamespaceRequestsOptions {
   listing: Listing;
   groups: Pick<GroupBackends, 'trash'>;
   monitor: Pick<MonitorClient, 'homeGroups'>;
+  /** Opens the namespace's device if it rests, see {@link TargetApplier.need}. */
+  open(record: NamespaceRecord): Promise<void>;
   /** Whether this gateway serves the ANA group. */
   serves(group: number): boolean;
   /** Runs a request when its turn has come, and again when another writer was faster. */
@@ -92,7 +94,7 @@ export class NamespaceRequests {
     return mutate(async () => {
       const before = findNamespace(config, nqn, nsid);
       const record = planResize(before, sizeBytes);
-      const device = this.#requireDevice(before);
+      const device = await this.#requireDevice(before);
       // The device first: one that is larger than the record says does no harm, should this end here.
       if (device.sizeBytes < sizeBytes) await device.resize(sizeBytes);
       await commit([setRecord(record)]);
@@ -160,7 +162,8 @@ export class NamespaceRequests {
     });
   }
 
-  #requireDevice(record: NamespaceRecord): BlockDevice {
+  async #requireDevice(record: NamespaceRecord): Promise<BlockDevice> {
+    await this.#options.open(record);
     const device = this.#options.devices.get(record);
     return (
       device ??

@@ -37,6 +37,8 @@ export interface OwnershipOptions {
   timers: Timers;
   log: Log;
   condition(): GatewayCondition;
+  /** A group is to be served from now on: images of it that are not open are needed. */
+  onTakeOver?(): void;
 }
 
 /** standby: another's, or nobody's. lapsed: served, but hosts were sent to other paths until the lease is renewed. */
@@ -78,6 +80,11 @@ export class Ownership implements GroupServer {
     return this.#duties.get(group)?.activity === 'serving';
   }
 
+  /** Serves the group, or is about to. */
+  isCalled(group: number): boolean {
+    return (this.#duties.get(group)?.activity ?? 'standby') !== 'standby';
+  }
+
   /** At the end: images whose client is fenced, or does not answer, are not waited for. */
   withdrawAll(): void {
     for (const { id, activity } of this.#duties.values()) if (activity !== 'standby') this.withdraw(id);
@@ -114,6 +121,7 @@ export class Ownership implements GroupServer {
   async takeOver(group: number, afterFence: boolean): Promise<void> {
     const duty = this.#duty(group);
     const turn = this.#begin(duty, 'takingOver');
+    this.#options.onTakeOver?.();
     try {
       if (afterFence) await this.#options.backends.waitForFences(group);
       this.#requireTurn(duty, turn);

@@ -13,6 +13,7 @@ import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
 import type { GroupBackends } from './backends.ts';
 import type { Configuration, RecordChange } from './configuration.ts';
+import { DeviceOpening, type Standby } from './device-opening.ts';
 import type { Listeners } from './listeners.ts';
 import type { NamespaceDevices } from './namespace-devices.ts';
 import {
@@ -30,6 +31,9 @@ export const MODEL = 'Anagate NVMe/TCP';
 /** PORTIDs from here on are no gateway's own, see Gateway's #makePort. */
 const REMOTE_PORT_IDS = LIMITS.maxSlots * LIMITS.maxListenAddresses;
 
+/** Images that are closed in one round of {@link TargetApplier.keepStandby}: requests wait for it. */
+const CLOSED_AT_ONCE = 64;
+
 export interface TargetApplierOptions {
   target: Target;
   devices: NamespaceDevices;
@@ -39,6 +43,8 @@ export interface TargetApplierOptions {
   groups: Pick<GroupBackends, 'move'>;
   /** See {@link Configuration.visibleTo}; of the configuration once all changes are made. */
   visibleTo: Configuration['visibleTo'];
+  /** Absent: all devices are opened at once. */
+  standby?: Standby;
   log: Log;
 }
 
@@ -51,9 +57,19 @@ export interface Trouble {
 export class TargetApplier {
   readonly #options: TargetApplierOptions;
   readonly #troubles = new Map<string, Trouble>();
+  readonly #opening: DeviceOpening;
 
   constructor(options: TargetApplierOptions) {
     this.#options = options;
+    this.#opening = new DeviceOpening({
+      devices: options.devices,
+      standby: options.standby ?? null,
+      onOpened: (record) => {
+        this.#settle(record);
+        this.#replaceStandIn(record);
+      },
+      onFailed: (record, error) => this.#report(record, error),
+    });
   }
 
   /** What is configured but not offered at the moment. */
@@ -74,7 +90,7 @@ export class TargetApplier {
   /** Tries again what could not be done. */
   async retry(): Promise<void> {
     for (const { record } of this.troubles) {
-      if (record.kind === 'namespace') await this.#openDevice(record);
+      if (record.kind === 'namespace') await this.#opening.open(record);
       await this.#add(record);
     }
   }
@@ -88,6 +104,47 @@ export class TargetApplier {
       await this.#remove(record);
       await this.#add(record);
     }
+  }
+
+  /** Opens what is needed since ANA groups were taken over. */
+  wake(): Promise<void> {
+    return this.#opening.wake();
+  }
+
+  /** Opens the device of a namespace that somebody asks for. */
+  need(record: NamespaceRecord): Promise<void> {
+    return this.#opening.need(record);
+  }
+
+  /** Closes images of other gateways' groups, or begins to open some, until as many stand by as may be. */
+  async keepStandby(records: Iterable<NamespaceRecord>): Promise<void> {
+    const { standby, devices } = this.#options;
+    if (standby === undefined) return;
+    const standing = [...records].filter(
+      (record) =>
+        record.backend.type === 'rbd' &&
+        !standby.isServed(record.anaGroupId) &&
+        devices.get(record) !== undefined,
+    );
+    for (const record of standing.slice(standby.most).slice(0, CLOSED_AT_ONCE)) await this.#rest(record);
+    void this.#opening.standBy(standing.length);
+  }
+
+  async #rest(record: NamespaceRecord): Promise<void> {
+    const { devices, standby } = this.#options;
+    const offered = this.#subsystem(record).namespaces.get(record.nsid);
+    if (offered === undefined || standby!.isServed(record.anaGroupId)) return;
+    const close = devices.takeOut(record);
+    offered.device = devices.standIn(record);
+    await close();
+    this.#opening.rest(record);
+    // It may be served here by now.
+    await this.#opening.change(record);
+  }
+
+  /** Opens nothing more; resolves when nothing is under way. */
+  stop(): Promise<void> {
+    return this.#opening.stop();
   }
 
   // ---- one record ----
@@ -127,8 +184,9 @@ export class TargetApplier {
         this.#subsystem(record).disallowHost(record.hostNqn);
         return;
       case 'namespace':
-        this.#troubles.delete(keyOf(record));
         this.#subsystem(record).removeNamespace(record.nsid);
+        await this.#opening.go(record);
+        this.#troubles.delete(keyOf(record));
         await devices.close(record);
         return;
       case 'ns-host':
@@ -144,50 +202,40 @@ export class TargetApplier {
   async #change(before: ConfigRecord, after: ConfigRecord): Promise<void> {
     if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
       this.#changeNamespace(after);
+      await this.#opening.change(after);
       if (before.anaGroupId !== after.anaGroupId) await this.#moveDevice(after);
       return;
     }
     await this.#remove(before);
-    if (after.kind === 'namespace') await this.#openDevice(after);
+    if (after.kind === 'namespace') await this.#opening.come([after]);
     await this.#add(after);
   }
 
   // ---- namespaces ----
 
-  /** Opens what new namespaces need, several at a time. Those that a request has opened are open already. */
+  /** Opens what new namespaces need. Those that a request has opened are open already. */
   async #openDevices(changes: readonly RecordChange[]): Promise<void> {
     const { devices } = this.#options;
-    const waiting: NamespaceRecord[] = [];
+    const coming: NamespaceRecord[] = [];
     for (const { before, after } of changes) {
       if (before === null && after?.kind === 'namespace' && devices.get(after) === undefined)
-        waiting.push(after);
+        coming.push(after);
     }
-    const worker = async (): Promise<void> => {
-      for (let record = waiting.shift(); record !== undefined; record = waiting.shift())
-        await this.#openDevice(record);
-    };
-    await Promise.all(Array.from({ length: LIMITS.maxParallelBackendOpens }, worker));
-  }
-
-  async #openDevice(record: NamespaceRecord): Promise<void> {
-    try {
-      await this.#options.devices.open(record);
-      this.#settle(record);
-    } catch (error) {
-      this.#report(record, error as Error);
-    }
+    await this.#opening.come(coming);
   }
 
   #addNamespace(record: NamespaceRecord): void {
     const { devices } = this.#options;
-    const device = devices.get(record);
-    const offered = this.#subsystem(record).namespaces.get(record.nsid);
-    if (offered !== undefined) {
-      // it was offered with a stand-in
-      if (device !== undefined) offered.device = device;
-      return;
-    }
-    this.#offer(record, device ?? devices.standIn(record));
+    if (this.#replaceStandIn(record)) return;
+    this.#offer(record, devices.get(record) ?? devices.standIn(record));
+  }
+
+  /** Of a namespace that is offered; returns false when it is not. */
+  #replaceStandIn(record: NamespaceRecord): boolean {
+    const offered = this.#options.target.subsystems.get(record.nqn)?.namespaces.get(record.nsid);
+    if (offered === undefined) return false;
+    offered.device = this.#options.devices.get(record) ?? offered.device;
+    return true;
   }
 
   #offer(record: NamespaceRecord, device: BlockDevice): void {

@@ -381,6 +381,15 @@ describe('namespaces', () => {
     expect(await served.call('list_namespaces', { subsystem: 'nqn.x' })).toMatchObject({ status: ENOENT });
   });
 
+  it('lists more than are encoded in one go, each once and in order', async () => {
+    const nsids = Array.from({ length: 300 }, (_, i) => i + 2);
+    for (const nsid of nsids)
+      await served.gateway.addNamespace({ nqn: NQN, nsid, backend: { type: 'memory' } });
+    const answer = await served.call('list_namespaces', { subsystem: NQN });
+    expect(answer).toMatchObject({ status: 0, error_message: 'Success', subsystem_nqn: NQN });
+    expect(answer.namespaces.map(({ nsid }) => nsid)).toEqual([1, ...nsids]);
+  });
+
   it('tells size, backend, path and access', async () => {
     const { namespaces } = await served.call('list_namespaces', { subsystem: NQN });
     expect(namespaces).toMatchObject([

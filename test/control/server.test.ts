@@ -142,8 +142,10 @@ it('cuts calls that do not end when it stops', async () => {
 });
 
 describe('health', () => {
-  it('is SERVING for the whole server and for the Gateway service', async () => {
+  it('is SERVING for the whole server at once, and for the Gateway service when that has started', async () => {
     expect(await check(served.client, '')).toBe('SERVING');
+    expect(await check(served.client, 'Gateway')).toBe('NOT_SERVING');
+    served.server.ready();
     expect(await check(served.client, 'Gateway')).toBe('SERVING');
   });
 });

@@ -63,9 +63,16 @@ describe('start and stop', () => {
     });
     const started = second.gateway.start();
     await expect(connect(port)).rejects.toThrow('ECONNREFUSED');
-    await expect(second.gateway.addHost(NQN, HOST)).rejects.toThrowError(code('SHUTTING_DOWN'));
+    expect(second.gateway.info().initialized).toBe(false);
+    expect(second.gateway.listNamespaces()).toMatchObject([{ nqn: NQN, nsid: 1 }]);
+    const impatient = second.gateway.addHost(NQN, HOST);
+    second.fireTimers();
+    await expect(impatient).rejects.toThrowError(code('STARTING_UP'));
+    const patient = second.gateway.addHost(NQN, HOST);
     release();
     await started;
+    await patient;
+    expect(second.gateway.info().initialized).toBe(true);
     expect(await (await host(port)).activeNamespaces()).toEqual([1]);
   });
 
