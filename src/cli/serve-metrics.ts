@@ -52,7 +52,14 @@ export class ServeMetrics implements MetricsSource {
   }
 
   *subsystems(): Generator<SubsystemMetrics> {
-    for (const { record, allowAnyHost, hosts, listeners, namespaces } of this.#gateway.configured()) {
+    for (const {
+      record,
+      allowAnyHost,
+      hosts,
+      listeners,
+      automatic,
+      namespaces,
+    } of this.#gateway.configured()) {
       const subsystem = this.#target.subsystems.get(record.nqn);
       if (subsystem === undefined) continue;
       yield {
@@ -60,7 +67,7 @@ export class ServeMetrics implements MetricsSource {
         serial: record.serial,
         model: MODEL,
         allowAnyHost,
-        listenerCount: listeners.size,
+        listenerCount: listeners.size + automatic.size,
         hostCount: hosts.size,
         namespaceCount: namespaces.size,
         namespaceLimit: record.maxNamespaces,

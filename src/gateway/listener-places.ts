@@ -15,6 +15,8 @@ export interface ListenerPlacesOptions {
   identity: { readonly name: string; readonly hostname: string };
   config: Configuration;
   addresses: Pick<NodeAddresses, 'has'>;
+  /** false: there is no other gateway that could have an address. */
+  shared: boolean;
 }
 
 export class ListenerPlaces {
@@ -32,10 +34,10 @@ export class ListenerPlaces {
 
   /** Whether this gateway has to listen. */
   isOurs({ gateway, hostName, traddr }: ListenerRecord): boolean {
-    const { identity, addresses } = this.#options;
+    const { identity, addresses, shared } = this.#options;
     if (gateway !== undefined) return gateway === identity.name;
     if (hostName !== ANY_NODE) return this.isLocal(hostName);
-    return isWildcard(traddr) || addresses.has(traddr);
+    return !shared || isWildcard(traddr) || addresses.has(traddr);
   }
 
   /** Host name of the gateway that a listener is of; null: no gateway of the group has its address. */
