@@ -59,19 +59,24 @@ beforeAll(async () => {
   [host] = await Promise.all([booting, a.start(), b.start()]);
   await a.cli('subsystem', 'add', '-n', SUBSYSTEM, '--no-group-append');
   await b.cli('host', 'add', '-n', SUBSYSTEM, '-t', '*');
-  // each through the other
   await b.cli('listener', 'add', '-n', SUBSYSTEM, '-t', 'gw-a', '-a', LAB_ADDRESSES[0]);
-  await a.cli('listener', 'add', '-n', SUBSYSTEM, '-t', 'gw-b', '-a', LAB_ADDRESSES[1]);
   await addImage(a, 1, 1);
   await addImage(a, 2, 2, '--block-size', '4096');
-  await host.connectAll(LAB_ADDRESSES[0]);
+  await host.autoconnect();
+  await host.connectAll(LAB_ADDRESSES[0], '--persistent');
 });
 
 afterAll(async () => {
   await ceph?.script('stop');
 });
 
-it('one connect-all finds both gateways; each disk is optimized at the owner of its group', async () => {
+it('a host that is connected to one gateway hears from it of the listener of the other, and connects', async () => {
+  expect(await states(1)).toEqual(['optimized', null]);
+  await b.cli('listener', 'add', '-n', SUBSYSTEM, '-t', 'gw-b', '-a', LAB_ADDRESSES[1]);
+  await expect.poll(() => states(1), { timeout: 15_000 }).toEqual(['optimized', 'inaccessible']);
+});
+
+it('each disk is optimized at the owner of its group', async () => {
   expect(await states(1)).toEqual(['optimized', 'inaccessible']);
   expect(await states(2)).toEqual(['inaccessible', 'optimized']);
 });

@@ -72,11 +72,13 @@ describe('a gateway', () => {
     });
   });
 
-  it('joins while the host is connected, and gets its share', async () => {
+  it('joins while the host is connected, listens by itself in a network of the subsystem, and gets its share', async () => {
     await underWrites(lab, LIMIT_MS.planned, async () => {
       const node = lab.place(4);
+      const network = { subsystem_nqn: FAILOVER_SUBSYSTEM, network_mask: `${node.address}/32` };
+      await lab.call('add_subsystem_network', network);
       await node.start();
-      await lab.listen(node);
+      await lab.listens(node);
       await lab.connectHost();
       for (let n = 0; n < IMAGES_PER_GROUP; n++) await lab.addImage(4);
     });
@@ -91,16 +93,9 @@ describe('a gateway', () => {
     await underWrites(lab, LIMIT_MS.planned, async () => {
       await old.stop('SIGTERM');
       await lab.call('change_gateway', { gateway: old.name, action: 'delete' });
-      await lab.call('delete_listener', {
-        nqn: FAILOVER_SUBSYSTEM,
-        host_name: old.name,
-        traddr: old.address,
-        trsvcid: 4420,
-        force: true,
-      });
       const node = lab.place(4, 'successor');
       await node.start();
-      await lab.listen(node);
+      await lab.listens(node);
       await lab.connectHost();
     });
     expect((await lab.anaGroups()).find(({ id }) => id === 4)).toMatchObject({ owner: 'successor' });

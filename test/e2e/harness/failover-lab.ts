@@ -156,6 +156,11 @@ export class FailoverLab {
     await this.agent.connect(node.address);
   }
 
+  /** Waits until a gateway listens for hosts without having been told to; the agent has a path to it then. */
+  listens(node: GatewayNode): Promise<void> {
+    return this.#until(`${node.name} listens`, 15, () => this.agent.connect(node.address).then(() => null));
+  }
+
   async unlisten(node: GatewayNode): Promise<void> {
     await this.call('delete_listener', { ...this.#listener(node), force: true }, node);
   }

@@ -98,6 +98,22 @@ export class LinuxHost {
     return this.sh(['nvme connect-all -t tcp -s 8009 -a', address, ...CONNECT_OPTIONS, ...options].join(' '));
   }
 
+  /**
+   * What nvme-cli's udev rule (70-nvmf-autoconnect.rules) does from now on, as there is no udev in the guest: when a persistent
+   * discovery connection is told that the log changed, it connects to all that the log has.
+   */
+  async autoconnect(): Promise<void> {
+    const connect = [
+      '--device=$(basename $DEVNAME) -t tcp -a $NVME_TRADDR -s $NVME_TRSVCID --persistent',
+      ...CONNECT_OPTIONS,
+    ];
+    await this.sh(`
+      printf '%s\n' '#!/bin/bash' '[ "$NVME_AEN" = 0x70f002 ] || exit 0' \
+        'exec nvme connect-all ${connect.join(' ')} >>/tmp/autoconnect 2>&1' >/tmp/on-uevent
+      chmod +x /tmp/on-uevent
+      setsid busybox uevent /tmp/on-uevent >/dev/null 2>&1 </dev/null &`);
+  }
+
   connect(address: string, nqn: string, ...options: string[]): Promise<string> {
     return this.sh(
       ['nvme connect -t tcp -s 4420 -a', address, '-n', nqn, ...CONNECT_OPTIONS, ...options].join(' '),
