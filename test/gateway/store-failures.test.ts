@@ -11,6 +11,7 @@ import {
   HOST,
   host,
   listener,
+  MIB,
   makeRig,
   memory,
   NQN,
@@ -65,7 +66,34 @@ describe('a store that fails', () => {
   });
 });
 
+/** A store to which somebody else commits the very same just before. */
+class LateStore extends MemoryStore {
+  readonly #records: MemoryRecords;
+  late = false;
+
+  constructor(records: MemoryRecords) {
+    super(records);
+    this.#records = records;
+  }
+
+  override async commit(version: number, changes: readonly ConfigChange[]): Promise<number> {
+    if (this.late) await new MemoryStore(this.#records).commit(version, changes);
+    this.late = false;
+    return super.commit(version, changes);
+  }
+}
+
 describe('two gateways on one store', () => {
+  it('resize a namespace though the owner of its group is faster to take the new size of its image over', async () => {
+    const store = new LateStore(new MemoryRecords());
+    const { gateway } = makeRig({ store });
+    await serveOne({ gateway });
+    store.late = true;
+    expect(await gateway.resizeNamespace(NQN, 1, 2 * MIB)).toMatchObject({ sizeBytes: 2 * MIB });
+    expect(store.late).toBe(false);
+    await expect(gateway.resizeNamespace(NQN, 1, 2 * MIB)).rejects.toThrowError(code('SIZE_INVALID'));
+  });
+
   it('follow each other', async () => {
     const records = new MemoryRecords();
     const one = makeRig({ records });
