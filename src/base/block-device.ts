@@ -92,6 +92,8 @@ export interface BlockDevice {
 
   /** Grows or shrinks the device. Rejects with an Error whose message names the device and the reason. */
   resize(sizeBytes: number): Promise<void>;
+  /** Looks at once what size it was given from outside, for devices whose size others may change. Rejects as {@link resize}. */
+  readSize?(): Promise<void>;
   /** Ends the device. Operations in flight complete first; later ones complete with `gone`. */
   close(): Promise<void>;
 }

@@ -23,6 +23,7 @@ export function namespaceRpcs(
   | 'namespace_delete'
   | 'namespace_resize'
   | 'namespace_change_load_balancing_group'
+  | 'namespace_change_location'
   | 'namespace_set_rbd_trash_image'
   | 'namespace_set_auto_resize'
   | 'list_namespaces'
@@ -52,7 +53,10 @@ export function namespaceRpcs(
     namespace_resize: (request) =>
       answerDone(`Failure resizing namespace ${request.nsid} in ${request.subsystem_nqn}`, async () => {
         const nqn = requireNqn(request.subsystem_nqn);
-        await gateway.resizeNamespace(nqn, requireNsid(request.nsid), toBytes(request.new_size, MIB));
+        const nsid = requireNsid(request.nsid);
+        // how ceph-nvmeof's CLI and dashboard ask for the size of the image (refresh_size)
+        if (Number(request.new_size) === 0) await gateway.refreshNamespaceSize(nqn, nsid);
+        else await gateway.resizeNamespace(nqn, nsid, toBytes(request.new_size, MIB));
       }),
 
     namespace_change_load_balancing_group: (request) => {
@@ -62,6 +66,11 @@ export function namespaceRpcs(
         gateway.changeNamespaceAnaGroup(requireNqn(nqn), requireNsid(nsid), requireGroup(anagrpid)),
       );
     },
+
+    namespace_change_location: ({ subsystem_nqn: nqn, nsid, location = '' }) =>
+      answerDone(`Failure changing location of namespace ${nsid} in ${nqn}`, () =>
+        gateway.changeNamespaceLocation(requireNqn(nqn), requireNsid(nsid), location),
+      ),
 
     namespace_set_rbd_trash_image: ({ subsystem_nqn: nqn, nsid, trash_image: trashOnDelete }) =>
       answerDone(`Failure setting RBD trash image flag of namespace ${nsid} in ${nqn}`, () =>
@@ -104,7 +113,6 @@ function listNamespaces(gateway: GatewayApi, request: ListNamespacesReq): Namesp
 
 function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
   refuseFeatures(request, {
-    location: 'a location is',
     encryption_entries: 'encryption is',
     encryption_algorithm: 'encryption is',
   });
@@ -118,6 +126,7 @@ function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
     ...(request.anagrpid && { anaGroupId: requireGroup(request.anagrpid) }),
     ...(request.read_only && { readOnly: true }),
     ...(request.no_auto_visible && { noAutoVisible: true }),
+    ...(request.location && { location: request.location }),
     ...(request.disable_auto_resize && { disableAutoResize: true }),
     ...(request.force && { force: true }),
   };
@@ -196,6 +205,7 @@ function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
     w_mbytes_per_second: 0,
     auto_visible: namespace.autoVisible,
     hosts: namespace.hosts,
+    location: namespace.location,
     ns_subsystem_nqn: namespace.nqn,
     trash_image: backend.type === 'rbd' && (backend.trashOnDelete ?? false),
     // what is not an image never changes its size by itself

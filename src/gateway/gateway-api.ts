@@ -73,6 +73,8 @@ export interface NamespaceSpec {
   readOnly?: boolean;
   /** Only the hosts that are listed for it see it; absent: all hosts of the subsystem. */
   noAutoVisible?: boolean;
+  /** Placed on gateways that stand there, while there are any. */
+  location?: string;
   /** Keep the namespace's size when its image grows. */
   disableAutoResize?: boolean;
   /** Use the file or image even though another namespace has it. */
@@ -121,6 +123,8 @@ export interface NamespaceInfo {
   autoVisible: boolean;
   /** NQNs, in order. */
   hosts: string[];
+  /** '': anywhere. */
+  location: string;
   disableAutoResize: boolean;
   /** The image is smaller than the namespace; what lies past its end is lost. */
   imageWasShrunk: boolean;
@@ -201,6 +205,11 @@ export interface GatewayApi {
    */
   deleteNamespace(nqn: string, nsid: number, trash?: boolean): Promise<void>;
   resizeNamespace(nqn: string, nsid: number, sizeBytes: number): Promise<NamespaceInfo>;
+  /** Takes over the size that the image has now, also a smaller one, and one that is not followed by itself. */
+  refreshNamespaceSize(nqn: string, nsid: number): Promise<NamespaceInfo>;
+  /** '': anywhere. The namespace moves there when namespaces are next rebalanced. */
+  changeNamespaceLocation(nqn: string, nsid: number, location: string): Promise<void>;
+  /** INVALID_ARGUMENT for a group that is not at the namespace's location. */
   changeNamespaceAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void>;
   /** Without `force`, NAMESPACE_IN_USE while hosts are listed (to visible to all) or connected (to visible to listed ones). */
   changeNamespaceVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void>;

@@ -196,6 +196,7 @@ export class Gateway implements GatewayApi {
       leads: () => monitor.admin?.leader()?.gateway === options.identity.name,
       namespaces: () => this.#config.namespaces(),
       homeGroups: () => monitor.homeGroups(),
+      homeLocations: () => monitor.homeLocations(),
       move: ({ nqn, nsid, to }) => this.changeNamespaceAnaGroup(nqn, nsid, to),
       periodMs: options.rebalance?.periodMs ?? REBALANCE_PERIOD_MS,
       movesPerRound: options.rebalance?.movesPerRound ?? REBALANCE_MOVES,
@@ -512,6 +513,14 @@ export class Gateway implements GatewayApi {
 
   changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void> {
     return this.#namespaces.changeImageTreatment(nqn, nsid, treatment);
+  }
+
+  changeNamespaceLocation(nqn: string, nsid: number, location: string): Promise<void> {
+    return this.#namespaces.changeLocation(nqn, nsid, location);
+  }
+
+  refreshNamespaceSize(nqn: string, nsid: number): Promise<NamespaceInfo> {
+    return this.#namespaces.refreshSize(nqn, nsid);
   }
 
   changeNamespaceVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void> {

@@ -121,6 +121,7 @@ export class Listing {
       readOnly,
       autoVisible: !record.noAutoVisible,
       hosts: [...listed].sort(),
+      location: record.location ?? '',
       disableAutoResize: record.disableAutoResize ?? false,
       imageWasShrunk: (this.#options.deviceBytes(record) ?? sizeBytes) < sizeBytes,
     };

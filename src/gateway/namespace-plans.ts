@@ -1,6 +1,7 @@
 /** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
 import type { Configuration, SubsystemConfig } from './configuration.ts';
 import type { ImageTreatment, NamespaceSpec, RbdSpec } from './gateway-api.ts';
+import { type Homes, homesAt } from './homes.ts';
 import { type BackendRecord, imagePathOf, type NamespaceRecord, type RbdRecord } from './records.ts';
 import {
   refuse,
@@ -16,8 +17,7 @@ import {
 /** What a plan for a new namespace needs besides the configuration. */
 export interface NamespacePlanContext {
   newUuid(): string;
-  /** ANA groups to choose from when the request names none; never empty. */
-  homeGroups: readonly number[];
+  homes: Homes;
 }
 
 /** A namespace as planned; its size may not be known before its backend is open. */
@@ -38,6 +38,8 @@ export function planAddNamespace(
       `there are ${config.limits.maxNamespaces} namespaces already, which is the limit`,
     );
   }
+  const { location = '' } = spec;
+  requireLocation(location, context.homes);
   const nsid = spec.nsid ?? lowestFreeNsid(subsystem);
   requireNsid(nsid, subsystem.record.maxNamespaces);
   if (subsystem.namespaces.has(nsid)) {
@@ -48,11 +50,12 @@ export function planAddNamespace(
     nqn: spec.nqn,
     nsid,
     uuid: uniqueUuid(config, spec.uuid, context),
-    anaGroupId: chooseAnaGroup(config, spec.anaGroupId ?? 0, context.homeGroups),
+    anaGroupId: chooseAnaGroup(config, spec.anaGroupId ?? 0, context.homes, location),
     blockSize,
     readOnly: spec.readOnly ?? false,
     ...(spec.disableAutoResize && { disableAutoResize: true }),
     ...(spec.noAutoVisible && { noAutoVisible: true }),
+    ...(location !== '' && { location }),
     backend: backendRecord(config, spec),
     ...(spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
   };
@@ -124,18 +127,54 @@ function refuseUsedImage(config: Configuration, { pool, image, radosNamespace = 
   }
 }
 
-/** `asked` 0: the home group with the fewest namespaces, the lowest of several. */
-export function chooseAnaGroup(config: Configuration, asked: number, homeGroups: readonly number[]): number {
+/**
+ * `asked` 0: the home group at the location with the fewest namespaces, the lowest of several. Any other has to be at the
+ * location: the rebalancer would move the namespace back.
+ */
+export function chooseAnaGroup(config: Configuration, asked: number, homes: Homes, location = ''): number {
+  const suitable = homesAt(location, homes);
   if (asked !== 0) {
     requireAnaGroup(asked);
+    if (suitable.length < homes.groups.length && !suitable.includes(asked)) {
+      refuse(
+        'INVALID_ARGUMENT',
+        `load balancing group ${asked} is not at location "${location}" of the namespace, as ${suitable.join(', ')} are; ` +
+          'choose one of these, or change the location first',
+      );
+    }
     return asked;
   }
-  const load = new Map(homeGroups.map((group) => [group, 0]));
+  const load = new Map(suitable.map((group) => [group, 0]));
   for (const { anaGroupId } of config.namespaces()) {
     const count = load.get(anaGroupId);
     if (count !== undefined) load.set(anaGroupId, count + 1);
   }
   return [...load].reduce((best, entry) => (entry[1] < best[1] ? entry : best))[0];
+}
+
+/** A location where nobody is would never be obeyed: a slip of the pen, most likely. */
+function requireLocation(location: string, { locations }: Homes): void {
+  const known = [...new Set(locations.values())].sort();
+  if (location === '' || known.includes(location)) return;
+  const hint =
+    known.length === 0
+      ? 'no gateway has a location (gw set-location gives it one)'
+      : `gateways are at ${known.map((name) => `"${name}"`).join(', ')}`;
+  refuse('INVALID_ARGUMENT', `there is no gateway at location "${location}"; ${hint}`);
+}
+
+/** `location` '': anywhere. The rebalancer moves the namespace. */
+export function planChangeLocation(record: NamespaceRecord, location: string, homes: Homes): NamespaceRecord {
+  requireLocation(location, homes);
+  const { location: _, ...rest } = record;
+  return location === '' ? rest : { ...rest, location };
+}
+
+/** The size of the image as it is: when it was made smaller, what lies past its end is lost already. */
+export function planRefreshSize(record: NamespaceRecord, imageBytes: number): NamespaceRecord {
+  const sizeBytes = Math.min(imageBytes - (imageBytes % record.blockSize), LIMITS.maxNamespaceBytes);
+  requireSize(sizeBytes, record.blockSize);
+  return { ...record, sizeBytes };
 }
 
 /** Throws SUBSYSTEM_NOT_FOUND or NAMESPACE_NOT_FOUND. */

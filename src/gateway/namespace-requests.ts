@@ -10,13 +10,16 @@ import type { ConfigChange, ConfigSnapshot } from '../store/store.ts';
 import type { GroupBackends } from './backends.ts';
 import { type Configuration, setRecord } from './configuration.ts';
 import type { ImageTreatment, NamespaceInfo, NamespaceSpec } from './gateway-api.ts';
+import type { Homes } from './homes.ts';
 import type { Listing } from './listing.ts';
 import type { NamespaceDevices } from './namespace-devices.ts';
 import {
   chooseAnaGroup,
   findNamespace,
   planAddNamespace,
+  planChangeLocation,
   planImageTreatment,
+  planRefreshSize,
   planResize,
 } from './namespace-plans.ts';
 import { imagePathOf, type NamespaceRecord } from './records.ts';
@@ -34,7 +37,7 @@ export interface NamespaceRequestsOptions {
   devices: NamespaceDevices;
   listing: Listing;
   groups: Pick<GroupBackends, 'trash'>;
-  monitor: Pick<MonitorClient, 'homeGroups'>;
+  monitor: Pick<MonitorClient, 'homeGroups' | 'homeLocations'>;
   /** Opens the namespace's device if it rests, see {@link TargetApplier.need}. */
   open(record: NamespaceRecord): Promise<void>;
   /** Whether this gateway serves the ANA group. */
@@ -59,9 +62,9 @@ export class NamespaceRequests {
   }
 
   add(spec: NamespaceSpec): Promise<NamespaceInfo> {
-    const { config, devices, listing, monitor, newUuid, mutate, commit } = this.#options;
+    const { config, devices, listing, newUuid, mutate, commit } = this.#options;
     return mutate(async () => {
-      const plan = planAddNamespace(config, spec, { newUuid, homeGroups: monitor.homeGroups() });
+      const plan = planAddNamespace(config, spec, { newUuid, homes: this.#homes() });
       const create = spec.backend.type !== 'memory' && (spec.backend.create ?? false);
       const { record, undo } = await devices.create(plan, create, spec.force ?? false);
       await commit([setRecord(record)], (now) =>
@@ -109,8 +112,30 @@ export class NamespaceRequests {
   changeAnaGroup(nqn: string, nsid: number, anaGroupId: number): Promise<void> {
     return this.#change((config) => {
       const before = findNamespace(config, nqn, nsid);
-      const group = chooseAnaGroup(config, anaGroupId, this.#options.monitor.homeGroups());
+      const group = chooseAnaGroup(config, anaGroupId, this.#homes(), before.location);
       return group === before.anaGroupId ? [] : [setRecord({ ...before, anaGroupId: group })];
+    });
+  }
+
+  changeLocation(nqn: string, nsid: number, location: string): Promise<void> {
+    return this.#change((config) => {
+      const before = findNamespace(config, nqn, nsid);
+      if (location === (before.location ?? '')) return [];
+      return [setRecord(planChangeLocation(before, location, this.#homes()))];
+    });
+  }
+
+  refreshSize(nqn: string, nsid: number): Promise<NamespaceInfo> {
+    const { config, listing, mutate, commit } = this.#options;
+    return mutate(async () => {
+      const before = findNamespace(config, nqn, nsid);
+      if (before.backend.type !== 'rbd')
+        refuse('INVALID_ARGUMENT', `namespace ${nsid} of ${nqn} is not on an image`);
+      const device = await this.#requireDevice(before);
+      await device.readSize?.();
+      const record = planRefreshSize(before, device.sizeBytes);
+      if (record.sizeBytes !== before.sizeBytes) await commit([setRecord(record)]);
+      return listing.namespace(record);
     });
   }
 
@@ -164,6 +189,11 @@ export class NamespaceRequests {
       const changes = plan(config);
       if (changes.length > 0) await commit(changes);
     });
+  }
+
+  #homes(): Homes {
+    const { monitor } = this.#options;
+    return { groups: monitor.homeGroups(), locations: monitor.homeLocations() };
   }
 
   async #requireDevice(record: NamespaceRecord): Promise<BlockDevice> {

@@ -1,9 +1,10 @@
 /**
- * Moves namespaces to other ANA groups, a few at a time, when gateways were added to the group or removed for good, or when an
- * operator asks. Runs on the gateway that leads the group, so that one does it.
+ * Moves namespaces to other ANA groups, a few at a time, when gateways were added to the group or removed for good, when a
+ * namespace is not at its location, or when an operator asks. Runs on the gateway that leads the group, so that one does it.
  */
 import type { Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { HomeLocations } from './homes.ts';
 import { imbalance, type NamespaceMove, type PlacedNamespace, planRebalance } from './rebalance.ts';
 
 /** Between rounds that an operator asked for, when there are none otherwise. */
@@ -14,6 +15,7 @@ export interface RebalancerOptions {
   leads(): boolean;
   namespaces(): Iterable<PlacedNamespace>;
   homeGroups(): readonly number[];
+  homeLocations(): HomeLocations;
   /** Commits the change; the gateways follow it. */
   move(move: NamespaceMove): Promise<void>;
   /** Between two rounds, ms; 0: only when asked. */
@@ -71,7 +73,8 @@ export class Rebalancer {
 
   /** What would be moved now. */
   plan(): readonly NamespaceMove[] {
-    return planRebalance(this.#options.namespaces(), this.#options.homeGroups());
+    const { namespaces, homeGroups, homeLocations } = this.#options;
+    return planRebalance(namespaces(), homeGroups(), homeLocations());
   }
 
   progress(): RebalanceProgress {
@@ -79,12 +82,12 @@ export class Rebalancer {
   }
 
   async #round(): Promise<void> {
-    const { leads, log, movesPerRound, namespaces, homeGroups } = this.#options;
+    const { leads, log, movesPerRound, namespaces, homeGroups, homeLocations } = this.#options;
     if (!leads() && !this.#asked) {
       this.#running = false;
       return;
     }
-    const reason = imbalance(namespaces(), homeGroups());
+    const reason = imbalance(namespaces(), homeGroups(), homeLocations());
     if (!this.#running && !this.#asked && reason === null) return;
     const plan = this.plan();
     if (!this.#running && plan.length > 0) {

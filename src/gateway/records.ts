@@ -89,6 +89,8 @@ export interface NamespaceRecord {
   readonly disableAutoResize?: boolean;
   /** Only the hosts of its {@link NamespaceHostRecord}s see it. */
   readonly noAutoVisible?: boolean;
+  /** Placed in ANA groups whose home gateway is there; absent: anywhere. */
+  readonly location?: string;
   readonly backend: BackendRecord;
 }
 
@@ -184,6 +186,7 @@ function fieldsOf(record: ConfigRecord | GatewayRecord): Record<string, unknown>
         read_only: record.readOnly,
         ...(record.disableAutoResize && { disable_auto_resize: true }),
         ...(record.noAutoVisible && { no_auto_visible: true }),
+        ...(record.location !== undefined && { location: record.location }),
         ...backendFields(record.backend),
       };
     case 'ns-host':
@@ -283,6 +286,7 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
   const uuid = fields.text('uuid');
   if (!isUuid(uuid)) fields.refuse('uuid is not a UUID');
   const blockSize = fields.oneOf('block_size', [512, 4096]);
+  const location = fields.optionalText('location');
   const sizeBytes = fields.integer('size', blockSize, LIMITS.maxNamespaceBytes);
   if (sizeBytes % blockSize !== 0) fields.refuse('size is not a multiple of block_size');
   return {
@@ -296,6 +300,7 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
     readOnly: fields.flag('read_only'),
     ...(fields.flag('disable_auto_resize') && { disableAutoResize: true }),
     ...(fields.flag('no_auto_visible') && { noAutoVisible: true }),
+    ...(location !== undefined && { location }),
     backend: decodeBackend(fields),
   };
 }

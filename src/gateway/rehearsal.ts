@@ -67,7 +67,8 @@ export class Rehearsal implements RehearsalApi {
 
   deleteNamespace(nqn: string, nsid: number): string[] {
     const record = findNamespace(this.#config, nqn, nsid);
-    const hosts = [...this.#listing.connectedHosts(nqn)];
+    const seers = this.#config.visibleTo(nqn, nsid);
+    const hosts = [...this.#listing.connectedHosts(nqn)].filter((host) => seers?.has(host) ?? true);
     return [
       ...this.#removals(planDeleteNamespace(this.#config, record), true),
       ...hosts.map((host) => `host ${host}, which is connected here, would lose the disk`),

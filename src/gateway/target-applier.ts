@@ -326,6 +326,7 @@ const CHANGEABLE = new Set<string>([
   'disableAutoResize',
   'trashOnDelete',
   'noAutoVisible',
+  'location',
 ] satisfies (keyof NamespaceRecord | keyof RbdRecord)[]);
 
 /** Whether hosts may take one for the other. */

@@ -20,6 +20,10 @@ export class LocalMonitor implements MonitorClient {
     return [this.#place.anaGroupId];
   }
 
+  homeLocations(): ReadonlyMap<number, string> {
+    return new Map();
+  }
+
   onChange(_listener: () => void): () => void {
     return () => {};
   }

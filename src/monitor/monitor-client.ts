@@ -28,6 +28,9 @@ export interface MonitorClient {
   /** ANA groups that have a home gateway in the group, ascending: what automatic placement chooses from. Never empty. */
   homeGroups(): readonly number[];
 
+  /** Where the home gateways of ANA groups stand, by group; those without a location are left out. */
+  homeLocations(): ReadonlyMap<number, string>;
+
   /** Calls `listener` after the home groups changed. Returns the function that ends it. */
   onChange(listener: () => void): () => void;
 

@@ -11,7 +11,7 @@ import type { Coordination, Leadership, MapReading } from './coordination.ts';
 import { type Candidate, Election } from './election.ts';
 import { FailoverCount } from './failover-count.ts';
 import { GroupAdmin } from './group-admin.ts';
-import type { Holder } from './group-map.ts';
+import type { GatewayEntry, Holder } from './group-map.ts';
 import type { GroupServer } from './group-server.ts';
 import { Leader } from './leader.ts';
 import { LeaderLink } from './leader-link.ts';
@@ -148,9 +148,17 @@ export class SharedMonitor implements MonitorClient {
   }
 
   homeGroups(): readonly number[] {
-    const { map, place } = this.#attached;
-    const stay = map.gateways.filter(({ availability }) => availability !== 'DELETING');
-    return stay.length > 0 ? stay.map(({ slot }) => slot + 1) : [place?.anaGroupId ?? 1];
+    const stay = this.#staying();
+    return stay.length > 0 ? stay.map(({ slot }) => slot + 1) : [this.#attached.place?.anaGroupId ?? 1];
+  }
+
+  homeLocations(): ReadonlyMap<number, string> {
+    const placed = this.#staying().filter(({ location }) => location !== '');
+    return new Map(placed.map(({ slot, location }) => [slot + 1, location]));
+  }
+
+  #staying(): readonly GatewayEntry[] {
+    return this.#attached.map.gateways.filter(({ availability }) => availability !== 'DELETING');
   }
 
   /** Whether the map has a complete fence of this client, `192.0.2.1:0/4711`; 'soon': one that is under way. */

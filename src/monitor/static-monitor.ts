@@ -53,6 +53,10 @@ export class StaticMonitor implements MonitorClient {
     return this.#groups;
   }
 
+  homeLocations(): ReadonlyMap<number, string> {
+    return new Map();
+  }
+
   onChange(_listener: () => void): () => void {
     return () => {};
   }

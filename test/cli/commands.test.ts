@@ -275,6 +275,45 @@ describe('namespace', () => {
     expect((await cli(`${resize} yes`.replace('--nsid 1', '--nsid 9'))).status).toBe(19);
   });
 
+  it('add --no-auto-visible, change_visibility, add_host, del_host, list_hosts', async () => {
+    await cli(`ns add -n ${NQN} --backend memory --size 1G --no-auto-visible`);
+    expect(served.gateway.lastNamespace).toMatchObject({ noAutoVisible: true });
+    expect(await plainRow(`ns list_hosts -n ${NQN}`)).toEqual(['1', FAKE_UUID, 'none']);
+    const hosts = [HOST, `${HOST}2`];
+    expect((await cli(`ns add_host -n ${NQN} --nsid 1 -t ${hosts.join(' ')}`)).out).toBe(
+      hosts.map((host) => `Adding host ${host} to namespace 1 on ${NQN}: Successful`).join('\n'),
+    );
+    expect((await cli('ns list_hosts --nsid 1 --format plain')).out.split('\n').slice(-2)).toEqual(
+      hosts.map((host) => expect.stringContaining(host)),
+    );
+    expect((await cli(`ns del_host -n ${NQN} --nsid 1 -t ${HOST}`)).out).toBe(
+      `Deleting host ${HOST} from namespace 1 on ${NQN}: Successful`,
+    );
+    expect(served.gateway.listNamespaces()).toMatchObject([{ hosts: [`${HOST}2`] }]);
+    expect((await cli(`ns change_visibility -n ${NQN} --nsid 1 --auto-visible yes --force`)).out).toBe(
+      `Changing visibility of namespace 1 in ${NQN} to "visible to all hosts": Successful`,
+    );
+    expect([served.gateway.listNamespaces()[0]?.autoVisible, served.gateway.lastForce]).toEqual([true, true]);
+    expect(await plainRow(`ns list_hosts -u ${FAKE_UUID}`)).toEqual([NQN, '1', FAKE_UUID, 'all hosts']);
+    expect((await cli(`ns change_visibility -n ${NQN} --nsid 9 --auto-visible no`)).status).toBe(19);
+  });
+
+  it('add --location, change_location, list_locations, refresh_size', async () => {
+    await cli(`ns add -n ${NQN} --backend memory --size 1G --location dc1`);
+    expect(await plainRow('ns list_locations')).toEqual([NQN, '1', FAKE_UUID, 'dc1', '1']);
+    expect((await cli(`ns change_location -n ${NQN} --nsid 1 --location dc2`)).out).toBe(
+      `Changing location of namespace 1 in ${NQN} to "dc2": Successful`,
+    );
+    expect(served.gateway.listNamespaces()).toMatchObject([{ location: 'dc2' }]);
+    await cli(`ns change_location -n ${NQN} --nsid 1`);
+    expect(await plainRow(`ns list_locations -n ${NQN}`)).toEqual(['1', FAKE_UUID, 'anywhere', '1']);
+    expect((await cli(`ns refresh_size -n ${NQN} --nsid 1`)).out).toBe(
+      `Refreshing size of namespace 1 in ${NQN}: Successful`,
+    );
+    expect(served.gateway.listNamespaces()).toMatchObject([{ sizeBytes: 7 * GIB }]);
+    expect((await cli(`ns refresh_size -n ${NQN} --nsid 9`)).status).toBe(19);
+  });
+
   it.each([
     ['--backend file --size 1G', '--backend file needs --path'],
     ['--backend file --path disk.img', '--path must be absolute'],
@@ -336,6 +375,7 @@ describe('namespace', () => {
       FAKE_UUID,
       '1',
       'read write',
+      'all hosts',
     ]);
     expect((await plainRow('ns list'))[0]).toBe(NQN);
     expect((await cli(`ns list -n ${NQN} --nsid 7`)).out).toBe(`No namespace 7 in subsystem ${NQN}`);

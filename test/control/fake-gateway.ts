@@ -39,6 +39,9 @@ const FRESH_INFO: GatewayInfo = {
   troubles: [],
 };
 
+/** What the image of any namespace has when its size is asked for. */
+export const REFRESHED_BYTES = 7 * 2 ** 30;
+
 export class FakeGateway implements GatewayApi {
   gatewayInfo: GatewayInfo = { ...FRESH_INFO };
   connections: ConnectionInfo[] = [];
@@ -214,6 +217,7 @@ export class FakeGateway implements GatewayApi {
       readOnly: spec.readOnly ?? false,
       autoVisible: !spec.noAutoVisible,
       hosts: [],
+      location: spec.location ?? '',
       disableAutoResize: spec.disableAutoResize ?? false,
       imageWasShrunk: false,
     };
@@ -247,6 +251,16 @@ export class FakeGateway implements GatewayApi {
       throw new AnagateError('INVALID_ARGUMENT', `namespace ${nsid} is not on an image`);
     if (autoResize !== undefined) namespace.disableAutoResize = !autoResize;
     if (trashOnDelete !== undefined) namespace.backend.trashOnDelete = trashOnDelete;
+  }
+
+  async refreshNamespaceSize(nqn: string, nsid: number): Promise<NamespaceInfo> {
+    const namespace = this.#namespace(nqn, nsid);
+    namespace.sizeBytes = REFRESHED_BYTES;
+    return namespace;
+  }
+
+  async changeNamespaceLocation(nqn: string, nsid: number, location: string): Promise<void> {
+    this.#namespace(nqn, nsid).location = location;
   }
 
   /** What the last change of visibility or addition of a host to a namespace said. */

@@ -3,7 +3,7 @@
  * here once more, from ceph-nvmeof's interface; the proto file is not used.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FAKE_UUID, fakeConnection } from './fake-gateway.ts';
+import { FAKE_UUID, fakeConnection, REFRESHED_BYTES } from './fake-gateway.ts';
 import { bytes, decode, int, message, messages, number, text } from './protobuf-bytes.ts';
 import { NQN, ServedGateway } from './rpc-client.ts';
 
@@ -57,6 +57,7 @@ describe('requests by field number', () => {
       int(13, 1),
       int(14, 1),
       bytes(15, 'data1'),
+      bytes(16, 'dc1'),
       bytes(17, 'tenant1'),
     );
     expect([number(answer, 1), text(answer, 2), number(answer, 3)]).toEqual([0, 'Success', 9]);
@@ -78,6 +79,7 @@ describe('requests by field number', () => {
       anaGroupId: 3,
       readOnly: true,
       noAutoVisible: true,
+      location: 'dc1',
       disableAutoResize: true,
       force: true,
     });
@@ -114,6 +116,10 @@ describe('requests by field number', () => {
     await ask('namespace_resize', bytes(1, NQN), int(2, 1), int(4, 3000));
     await ask('namespace_change_load_balancing_group', bytes(1, NQN), int(2, 1), int(4, 6));
     expect(served.gateway.listNamespaces()).toMatchObject([{ sizeBytes: 3000 * 2 ** 20, anaGroupId: 6 }]);
+    expect(number(await ask('namespace_resize', bytes(1, NQN), int(2, 1), int(4, 0)), 1)).toBe(0);
+    expect(served.gateway.listNamespaces(), 'new_size 0: refresh_size').toMatchObject([
+      { sizeBytes: REFRESHED_BYTES },
+    ]);
     await ask('namespace_delete', bytes(1, NQN), int(2, 1), int(4, 1));
     expect(served.gateway.listNamespaces()).toEqual([]);
     expect(served.gateway.lastTrash).toBe(true);
@@ -151,6 +157,16 @@ describe('requests by field number', () => {
     expect([number(detailed, 8), text(detailed, 9)]).toEqual([0, other]);
     await ask('namespace_change_visibility', bytes(1, NQN), int(2, 1), int(3, 1));
     expect(served.gateway.listNamespaces()).toMatchObject([{ autoVisible: true }]);
+  });
+
+  it('namespace_change_location: 3 location; namespace_cli: 23 location', async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+    const location = async () => text(messages(await ask('list_namespaces', bytes(1, NQN)), 4)[0]!, 23);
+    await ask('namespace_change_location', bytes(1, NQN), int(2, 1), bytes(3, 'dc2'));
+    expect(await location()).toBe('dc2');
+    await ask('namespace_change_location', bytes(1, NQN), int(2, 1));
+    expect(await location()).toBe('');
   });
 
   it('delete_subsystem: 2 force', async () => {

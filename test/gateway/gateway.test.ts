@@ -80,6 +80,7 @@ describe('requests', () => {
       nsid: 1,
       autoVisible: true,
       hosts: [],
+      location: '',
       uuid: '00000000-0000-4000-8000-000000000001',
       nguid: '00000000000040008000000000000001',
       backend: { type: 'memory' },

@@ -7,7 +7,9 @@ import {
   findNamespace,
   type NamespacePlanContext,
   planAddNamespace,
+  planChangeLocation,
   planImageTreatment,
+  planRefreshSize,
   planResize,
 } from '../../src/gateway/namespace-plans.ts';
 import {
@@ -33,7 +35,7 @@ class Planned {
   #uuids = 0;
   readonly context: NamespacePlanContext = {
     newUuid: () => `00000000-0000-4000-8000-${String(++this.#uuids).padStart(12, '0')}`,
-    homeGroups: [1],
+    homes: { groups: [1], locations: new Map() },
   };
 
   constructor(lower: Parameters<typeof configuredLimits>[0] = {}) {
@@ -274,9 +276,59 @@ describe('plans for namespaces', () => {
   it('spread over the home groups', () => {
     const planned = new Planned().subsystem(A);
     for (const anaGroupId of [2, 2, 3, 7]) planned.namespace({ anaGroupId });
-    expect(chooseAnaGroup(planned.config, 0, [2, 3])).toBe(3);
-    expect(chooseAnaGroup(planned.config, 0, [4, 5])).toBe(4);
-    expect(chooseAnaGroup(planned.config, 9, [1])).toBe(9);
+    const choose = (asked: number, ...groups: number[]) =>
+      chooseAnaGroup(planned.config, asked, { groups, locations: new Map() });
+    expect(choose(0, 2, 3)).toBe(3);
+    expect(choose(0, 4, 5)).toBe(4);
+    expect(choose(9, 1)).toBe(9);
+  });
+
+  it('go to home groups at their location, to any when nobody is there', () => {
+    const planned = new Planned().subsystem(A);
+    for (const anaGroupId of [2, 2, 3]) planned.namespace({ anaGroupId });
+    const locations = new Map([
+      [1, 'dc1'],
+      [2, 'dc2'],
+      [3, 'dc2'],
+    ]);
+    const homes = { groups: [1, 2, 3, 4], locations };
+    const choose = (asked: number, location: string) =>
+      chooseAnaGroup(planned.config, asked, homes, location);
+    expect(choose(0, 'dc2')).toBe(3);
+    expect(choose(2, 'dc2')).toBe(2);
+    expect(choose(0, 'gone')).toBe(1);
+    expect(choose(4, 'gone')).toBe(4);
+    refuses('INVALID_ARGUMENT', /group 1 is not at location "dc2" of the namespace, as 2, 3 are/, () =>
+      choose(1, 'dc2'),
+    );
+    const add = (location: string) =>
+      planAddNamespace(planned.config, memory({ location }), { ...planned.context, homes });
+    expect(add('dc2')).toMatchObject({ location: 'dc2', anaGroupId: 3 });
+    expect(add('')).not.toHaveProperty('location');
+    refuses('INVALID_ARGUMENT', /no gateway at location "dc3"; gateways are at "dc1", "dc2"/, () =>
+      add('dc3'),
+    );
+    refuses('INVALID_ARGUMENT', /no gateway has a location \(gw set-location/, () =>
+      planAddNamespace(planned.config, memory({ location: 'dc1' }), planned.context),
+    );
+  });
+
+  it('get another location, or none, and stay in their group for now', () => {
+    const planned = new Planned().subsystem(A).namespace({ anaGroupId: 3 });
+    const homes = { groups: [1, 3], locations: new Map([[1, 'dc1']]) };
+    const before = findNamespace(planned.config, A, 1);
+    const moved = planChangeLocation(before, 'dc1', homes);
+    expect(moved).toEqual({ ...before, location: 'dc1' });
+    expect(planChangeLocation(moved, '', homes)).toEqual(before);
+    refuses('INVALID_ARGUMENT', /no gateway at location "x"/, () => planChangeLocation(before, 'x', homes));
+  });
+
+  it('take the size of their image over when asked, also a smaller one, in whole blocks', () => {
+    const planned = new Planned().subsystem(A).namespace();
+    const before = findNamespace(planned.config, A, 1);
+    expect(planRefreshSize(before, 10_000_000).sizeBytes).toBe(9_999_872);
+    expect(planRefreshSize({ ...before, sizeBytes: 2 ** 30 }, 1024).sizeBytes).toBe(1024);
+    refuses('SIZE_INVALID', /less than one block/, () => planRefreshSize(before, 511));
   });
 
   it('refuse what is taken or malformed', () => {

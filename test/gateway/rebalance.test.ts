@@ -61,6 +61,78 @@ describe('the plan', () => {
   });
 });
 
+describe('the plan with locations', () => {
+  const DC1 = [1, 2];
+  const DC2 = [3, 4];
+  const ALL = [...DC1, ...DC2];
+  const locations = new Map([...DC1.map((g) => [g, 'dc1'] as const), ...DC2.map((g) => [g, 'dc2'] as const)]);
+  const at = (location: string | undefined, ...groups: number[]): PlacedNamespace[] =>
+    groups.map((anaGroupId, i) => ({
+      nqn: location ?? 'anywhere',
+      nsid: i + 1,
+      anaGroupId,
+      ...(location !== undefined && { location }),
+    }));
+  const balanced = (namespaces: PlacedNamespace[], homes = ALL) => {
+    const moves = planRebalance(namespaces, homes, locations);
+    return namespaces.map((n) => ({
+      ...n,
+      anaGroupId: moves.find((m) => m.nqn === n.nqn && m.nsid === n.nsid)?.to ?? n.anaGroupId,
+    }));
+  };
+
+  it('brings a namespace to its location, and balances within', () => {
+    const found = balanced(at('dc2', 1, 1, 1, 3)).map((n) => n.anaGroupId);
+    expect(found.sort()).toEqual([3, 3, 4, 4]);
+    expect(imbalance(at('dc2', 1), ALL, locations)).toMatch(/namespace 1 of dc2 is not at its location dc2/);
+    expect(imbalance(at('dc2', 3), ALL, locations)).toBeNull();
+  });
+
+  it('leaves the groups of another location alone, however empty', () => {
+    expect(planRebalance(at('dc1', 1, 1, 2, 2), ALL, locations)).toEqual([]);
+    expect(imbalance(at('dc1', 1, 1, 1, 2), ALL, locations)).toBeNull();
+    expect(imbalance(at('dc1', 1, 1), ALL, locations)).toMatch(/group 2 has a home gateway and no namespace/);
+  });
+
+  it('lets namespaces without location fill what is left', () => {
+    const found = balanced([...at('dc1', 1, 1, 2, 2), ...at(undefined, 1, 1, 2, 2)]);
+    const count = (group: number) => found.filter((n) => n.anaGroupId === group).length;
+    expect(ALL.map(count)).toEqual([2, 2, 2, 2]);
+    expect(found.filter((n) => n.location === 'dc1').every((n) => DC1.includes(n.anaGroupId))).toBe(true);
+  });
+
+  it('takes all groups when no gateway is left at the location', () => {
+    expect(
+      balanced(at('dc2', 3, 4, 3, 4), DC1)
+        .map((n) => n.anaGroupId)
+        .sort(),
+    ).toEqual([1, 1, 2, 2]);
+  });
+
+  it('ends, with everything where it belongs and no move left that would help', () => {
+    const spec = fc.record({
+      nqn: fc.constantFrom('a', 'b'),
+      anaGroupId: fc.integer({ min: 1, max: 5 }),
+      place: fc.constantFrom('dc1', 'dc2', 'gone', ''),
+    });
+    fc.assert(
+      fc.property(fc.array(spec, { maxLength: 60 }), (specs) => {
+        const namespaces = specs.map(({ place: location, ...n }, i) => ({ ...n, nsid: i + 1, location }));
+        const found = balanced(namespaces);
+        const homes = { dc1: DC1, dc2: DC2, gone: ALL, '': ALL };
+        for (const { location, anaGroupId } of found) {
+          const suitable = homes[location as keyof typeof homes];
+          expect(suitable).toContain(anaGroupId);
+          const count = (group: number) => found.filter((n) => n.anaGroupId === group).length;
+          for (const group of suitable) expect(count(anaGroupId) - count(group)).toBeLessThanOrEqual(1);
+        }
+        expect(planRebalance(found, ALL, locations)).toEqual([]);
+        expect(imbalance(found, ALL, locations)).toBeNull();
+      }),
+    );
+  });
+});
+
 describe('when it begins by itself', () => {
   it.each([
     ['a group without home gateway', 'a:1,2,3', [1, 2], /group 3 has no home/],
@@ -82,6 +154,7 @@ describe('the rebalancer', () => {
       leads: () => state.leads,
       namespaces: () => state.namespaces,
       homeGroups: () => homes,
+      homeLocations: () => new Map(),
       move: async ({ nqn, nsid, to }) => {
         if (state.broken) throw new Error('the store does not answer');
         state.namespaces = state.namespaces.map((n) =>

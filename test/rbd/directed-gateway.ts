@@ -44,6 +44,10 @@ class DirectedMonitor implements MonitorClient {
     return [1, 2];
   }
 
+  homeLocations(): ReadonlyMap<number, string> {
+    return new Map();
+  }
+
   onChange(): () => void {
     return () => {};
   }

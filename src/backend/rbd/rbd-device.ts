@@ -344,6 +344,20 @@ export class RbdDevice implements BlockDevice {
     await opened.image.watchUpdates(() => void this.#readSize(opened));
   }
 
+  async readSize(): Promise<void> {
+    const opened = this.#opened;
+    if (opened === null) {
+      throw new AnagateError(
+        'BACKEND_FAILED',
+        `${this.description}: its size cannot be read, the cluster is not reached`,
+      );
+    }
+    const sizeBytes = await opened.image.sizeBytes().catch((error: unknown) => {
+      throw imageError(this.name, 'read', error);
+    });
+    if (opened === this.#opened) this.#setSize(sizeBytes);
+  }
+
   async #readSize(opened: OpenedImage): Promise<void> {
     if (opened !== this.#opened) return;
     // An error here is one that I/O will meet too.

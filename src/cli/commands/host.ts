@@ -58,7 +58,7 @@ const del: Verb = {
 };
 
 /** Asks for one host after the other; the first errno is the exit status. */
-async function forEachHost(
+export async function forEachHost(
   args: CommandArguments,
   ask: (nqn: string, host: string) => Promise<number>,
 ): Promise<number> {

@@ -1,11 +1,13 @@
 /** `anagate namespace ...` */
 import { isAbsolute, resolve } from 'node:path';
-import type { Options } from 'yargs';
-import type { NamespaceAddReq, NamespaceCli, Sent } from '../../control/gateway-types.ts';
+import type { NamespaceAddReq, Sent } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import { formatSize, parseSize } from '../size.ts';
 import { getIoStats } from './io-statistics.ts';
+import { list, listHosts, listLocations } from './namespace-lists.ts';
+import { changeGroup, changeLocation, LOCATION } from './namespace-placement.ts';
+import { addHost, changeVisibility, delHost } from './namespace-visibility.ts';
 import {
   DRY_RUN,
   MAX_GROUP,
@@ -13,12 +15,12 @@ import {
   NSID,
   REQUIRED_NSID,
   REQUIRED_SUBSYSTEM,
-  SUBSYSTEM,
+  readTarget,
+  YES_NO,
 } from './shared-options.ts';
 
 const MIB = 1024 * 1024;
 const NQN = 'nqn.2026-11.io.anagate:shop';
-const YES_NO: Options = { type: 'string', choices: ['yes', 'no'], demandOption: true, requiresArg: true };
 const SIZE_HELP = 'a whole number with K, M, G, T or P (without: MiB), a multiple of 1 MiB';
 
 const add: Verb = {
@@ -89,6 +91,11 @@ const add: Verb = {
       requiresArg: true,
       describe: 'ANA group: which gateway serves it (default: 0, the gateway chooses)',
     },
+    location: LOCATION,
+    'no-auto-visible': {
+      type: 'boolean',
+      describe: 'Only hosts that are added to it see it (namespace add_host), not all of the subsystem',
+    },
     'read-only': { type: 'boolean', describe: 'Hosts cannot write to it' },
     force: { type: 'boolean', describe: 'Although another namespace uses the file or image' },
   },
@@ -121,6 +128,8 @@ function readNamespace(args: CommandArguments): Sent<NamespaceAddReq> {
     uuid: args.optionalText('uuid'),
     block_size: Number(args.optionalText('block-size') ?? 512),
     anagrpid: args.optionalInteger('load-balancing-group', 0, MAX_GROUP) ?? 0,
+    location: args.optionalText('location'),
+    no_auto_visible: args.flag('no-auto-visible'),
     read_only: args.flag('read-only'),
     force: args.flag('force'),
     size: size === undefined ? undefined : parseSize(size),
@@ -232,32 +241,18 @@ const resize: Verb = {
   },
 };
 
-const changeGroup: Verb = {
-  name: 'change_load_balancing_group',
-  describe: 'Move a namespace to another ANA group, and so to the gateway that serves that',
-  options: {
-    subsystem: REQUIRED_SUBSYSTEM,
-    nsid: REQUIRED_NSID,
-    'load-balancing-group': {
-      alias: 'l',
-      type: 'string',
-      demandOption: true,
-      requiresArg: true,
-      describe: 'The ANA group, from 1 up',
-    },
-  },
-  examples: [[`namespace change_load_balancing_group -n ${NQN} --nsid 1 -l 2`, '']],
+const refreshSize: Verb = {
+  name: 'refresh_size',
+  describe:
+    'Take over the size that the image has now, also when it was made smaller or is not followed by itself',
+  options: { subsystem: REQUIRED_SUBSYSTEM, nsid: REQUIRED_NSID },
+  examples: [[`namespace refresh_size -n ${NQN} --nsid 1`, '']],
   run: async (args, session) => {
     const { nqn, nsid } = readTarget(args);
-    const group = args.integer('load-balancing-group', 1, MAX_GROUP);
-    const what = `load balancing group of namespace ${nsid} in ${nqn} to ${group}`;
-    const request = { subsystem_nqn: nqn, nsid, anagrpid: group };
-    const answer = await session.call(
-      'namespace_change_load_balancing_group',
-      request,
-      `Failure changing ${what}`,
-    );
-    return session.report('req_status', answer, () => `Changing ${what}: Successful`);
+    const what = `size of namespace ${nsid} in ${nqn}`;
+    const request = { subsystem_nqn: nqn, nsid, new_size: 0 };
+    const answer = await session.call('namespace_resize', request, `Failure refreshing ${what}`);
+    return session.report('req_status', answer, () => `Refreshing ${what}: Successful`);
   },
 };
 
@@ -300,77 +295,25 @@ const setAutoResize: Verb = {
   },
 };
 
-function readTarget(args: CommandArguments): { nqn: string; nsid: number } {
-  return { nqn: args.text('subsystem'), nsid: args.integer('nsid', 1, MAX_NSID) };
-}
-
-const list: Verb = {
-  name: 'list',
-  describe: 'List namespaces',
-  options: {
-    subsystem: { ...SUBSYSTEM, describe: 'NQN of the subsystem (default: all of them)' },
-    nsid: { ...NSID, describe: 'Only the one with this namespace ID' },
-    uuid: { alias: 'u', type: 'string', requiresArg: true, describe: 'Only the one with this UUID' },
-  },
-  examples: [
-    ['namespace list', 'of all subsystems'],
-    [`ns list -n ${NQN} --nsid 1 --format yaml`, ''],
-  ],
-  run: async (args, session) => {
-    const nqn = args.optionalText('subsystem');
-    const nsid = args.optionalInteger('nsid', 1, MAX_NSID);
-    const uuid = args.optionalText('uuid');
-    const place = nqn === undefined ? 'all subsystems' : `subsystem ${nqn}`;
-    const request = { subsystem: nqn ?? '*', nsid, uuid };
-    const answer = await session.call('list_namespaces', request, `Failure listing namespaces of ${place}`);
-    return session.report('namespaces_info', answer, () => {
-      const selection = `${nsid ? ` ${nsid}` : ''}${uuid ? ` with UUID ${uuid}` : ''}`;
-      const subject = selection === '' ? 'amespaces' : `amespace${selection}`;
-      if (answer.namespaces.length === 0) return `No n${subject} in ${place}`;
-      const rows = answer.namespaces.map((n) => [
-        ...(nqn === undefined ? [n.ns_subsystem_nqn ?? ''] : []),
-        ...namespaceCells(n),
-      ]);
-      const headers = [
-        'NSID',
-        'Backend',
-        'Storage',
-        'Size',
-        'Block Size',
-        'UUID',
-        'Load Balancing Group',
-        'Access',
-      ];
-      if (nqn === undefined) headers.unshift('Subsystem');
-      return `N${subject} in ${place}:\n${session.output.table(headers, rows)}`;
-    });
-  },
-};
-
-function namespaceCells(namespace: NamespaceCli): (string | number)[] {
-  return [
-    namespace.nsid,
-    namespace.backend ?? 'rbd',
-    storageText(namespace),
-    formatSize(Number(namespace.rbd_image_size)),
-    formatSize(namespace.block_size),
-    namespace.uuid,
-    namespace.load_balancing_group,
-    namespace.read_only ? 'read only' : 'read write',
-  ];
-}
-
-function storageText(namespace: NamespaceCli): string {
-  const { backend, path, rbd_pool_name: pool, rbd_image_name: image } = namespace;
-  if (backend === 'memory') return '-';
-  if (backend === 'file') return path ?? '';
-  const within = namespace.rados_namespace_name ? `${namespace.rados_namespace_name}/` : '';
-  return `${pool}/${within}${image}${namespace.image_was_shrunk ? ' (was shrunk)' : ''}`;
-}
-
 export const namespace: Noun = {
   name: 'namespace',
   aliases: ['ns'],
   describe: 'Namespaces: the disks of a subsystem',
-  verbs: [add, del, resize, changeGroup, setTrash, setAutoResize, list, getIoStats],
+  verbs: [
+    add,
+    del,
+    resize,
+    refreshSize,
+    changeGroup,
+    changeLocation,
+    changeVisibility,
+    addHost,
+    delHost,
+    setTrash,
+    setAutoResize,
+    list,
+    listHosts,
+    listLocations,
+    getIoStats,
+  ],
 };

@@ -1,5 +1,6 @@
 /** Options that several nouns have. */
 import type { Options } from 'yargs';
+import type { CommandArguments } from '../arguments.ts';
 
 export const SUBSYSTEM: Options = {
   alias: 'n',
@@ -19,3 +20,15 @@ export const DRY_RUN: Options = { type: 'boolean', describe: 'Say what would hap
 export const MAX_NSID = 0xffff_fffe;
 export const MAX_PORT = 65535;
 export const MAX_GROUP = 0x7fff_ffff;
+
+export const YES_NO: Options = {
+  type: 'string',
+  choices: ['yes', 'no'],
+  demandOption: true,
+  requiresArg: true,
+};
+
+/** The namespace that a command is about. */
+export function readTarget(args: CommandArguments): { nqn: string; nsid: number } {
+  return { nqn: args.text('subsystem'), nsid: args.integer('nsid', 1, MAX_NSID) };
+}
