@@ -407,11 +407,8 @@ describe('namespaces', () => {
   it('resizes in MiB', async () => {
     expect(await served.call('namespace_resize', { ...target, new_size: 2048 })).toEqual(SUCCESS);
     expect(served.gateway.listNamespaces()).toMatchObject([{ sizeBytes: 2 * GIB }]);
-    for (const new_size of ['18446744073709551615']) {
-      expect(await served.call('namespace_resize', { ...target, new_size })).toMatchObject({
-        status: EINVAL,
-      });
-    }
+    const new_size = '18446744073709551615';
+    expect(await served.call('namespace_resize', { ...target, new_size })).toMatchObject({ status: EINVAL });
   });
 
   it('changes the load balancing group', async () => {

@@ -20,6 +20,16 @@ describe('a group that comes up', () => {
     expect(group.leader()).toBe('gw-a');
   });
 
+  it('tells where the home gateways of groups stand, and of a change', async () => {
+    const group = new FakeGroup();
+    const [first, second] = await group.settled('gw-a', 'gw-b');
+    expect(first.monitor.homeLocations()).toEqual(new Map());
+    const done = first.monitor.admin.request({ kind: 'set-location', gateway: 'gw-b', location: 'dc2' });
+    await group.until('the other knows it too', () => second.monitor.homeLocations().get(2) === 'dc2');
+    await done;
+    expect(first.monitor.homeLocations()).toEqual(new Map([[2, 'dc2']]));
+  });
+
   it('comes up when all gateways start at once, under one leader', async () => {
     const group = new FakeGroup();
     for (const name of ['gw-a', 'gw-b', 'gw-c']) group.add(name);
