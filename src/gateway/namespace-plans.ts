@@ -1,4 +1,5 @@
 /** Requests about namespaces -> the record to commit. Pure, as subsystem-plans.ts. */
+import { LIMITS } from '../limits.ts';
 import type { Configuration, SubsystemConfig } from './configuration.ts';
 import type { ImageTreatment, NamespaceSpec, RbdSpec } from './gateway-api.ts';
 import { type Homes, homesAt } from './homes.ts';

@@ -300,7 +300,7 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
     readOnly: fields.flag('read_only'),
     ...(fields.flag('disable_auto_resize') && { disableAutoResize: true }),
     ...(fields.flag('no_auto_visible') && { noAutoVisible: true }),
-    ...(location !== undefined && { location }),
+    ...(location && { location }),
     backend: decodeBackend(fields),
   };
 }
