@@ -351,7 +351,10 @@ export class Gateway implements GatewayApi {
         })
         .catch(() => {})
         .then(() => {
-          if (this.#life.serves) this.#scheduleRetry();
+          if (!this.#life.serves) return;
+          // A size whose commit failed.
+          this.#resized();
+          this.#scheduleRetry();
         });
     });
   }

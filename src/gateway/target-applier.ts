@@ -203,7 +203,7 @@ export class TargetApplier {
     if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
       this.#changeNamespace(after);
       await this.#opening.change(after);
-      if (before.anaGroupId !== after.anaGroupId) await this.#moveDevice(after);
+      if (before.anaGroupId !== after.anaGroupId) this.#moveDevice(after);
       return;
     }
     await this.#remove(before);
@@ -264,11 +264,12 @@ export class TargetApplier {
     if (hosts !== undefined) target.subsystems.get(nqn)!.setVisibility(nsid, hosts);
   }
 
-  async #moveDevice(record: NamespaceRecord): Promise<void> {
+  /** Not waited for: an image whose I/O does not end stays behind alone, and its I/O waits. */
+  #moveDevice(record: NamespaceRecord): void {
     const { devices, groups, log } = this.#options;
     const device = devices.get(record);
     if (device === undefined) return;
-    await groups.move(device, record.anaGroupId).catch((err: unknown) => {
+    groups.move(device, record.anaGroupId).catch((err: unknown) => {
       log.error({ ...describe(record), err }, 'the image stays with the client of its former ANA group');
     });
   }

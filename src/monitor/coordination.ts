@@ -53,8 +53,11 @@ export interface Coordination {
   /** The newest beacon of each incarnation, from all beacon objects that answer. Rejects if none does. */
   readBeacons(): Promise<readonly Beacon[]>;
 
-  /** Removes what is left of an incarnation that the map does not know any more. */
-  forget(incarnation: string): Promise<void>;
+  /**
+   * Removes the beacon of an incarnation that the map does not know any more, and revocations of fences of before `beforeMs`,
+   * wall clock, whosever they are.
+   */
+  forget(incarnation: string, beforeMs: number): Promise<void>;
 
   /** No renewal of a lease by this client, begun after this resolved, succeeds. Resolves once a majority of the lease objects has it. */
   revoke(fence: Fence): Promise<void>;

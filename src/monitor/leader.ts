@@ -14,6 +14,8 @@ import { LONGEST_LEASE_MS, type MonitorTimes } from './times.ts';
 
 /** What an incarnation that no map knows has left behind is removed after so long without a change. */
 const LEFT_BEHIND_MS = 60_000;
+/** A process that was frozen for longer than its entry on the blocklist lasts, 30 days, gets no lease either when it wakes. */
+const REVOKED_FOR_MS = 60 * 86_400_000;
 
 export interface LeaderOptions {
   readonly coordination: Coordination;
@@ -162,9 +164,10 @@ export class Leader {
     this.#given.delete(incarnation);
     this.#leases.delete(incarnation);
     this.#strangers.delete(incarnation);
-    this.#options.coordination
-      .forget(incarnation)
-      .catch((err: unknown) => this.#options.log.debug({ incarnation, err }, 'a beacon was left behind'))
+    const { coordination, clock, log } = this.#options;
+    coordination
+      .forget(incarnation, clock.wallMs() - REVOKED_FOR_MS)
+      .catch((err: unknown) => log.debug({ incarnation, err }, 'a beacon was left behind'))
       .finally(() => this.#forgetting.delete(incarnation));
   }
 }

@@ -1,5 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { MemoryDevice } from '../../src/backend/memory.ts';
+import { systemClock, systemTimers } from '../../src/base/clock.ts';
+import { nullLog } from '../../src/base/log.ts';
+import { Backends } from '../../src/gateway/backends.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { ConnectRefused } from '../initiator/controller.ts';
@@ -144,6 +147,20 @@ describe('requests', () => {
     await gateway.changeNamespaceAnaGroup(NQN, 1, 0);
     expect(gateway.listNamespaces()[0]!.anaGroupId).toBe(1);
     await expect(gateway.changeNamespaceAnaGroup(NQN, 1, 129)).rejects.toThrowError(code('INVALID_ARGUMENT'));
+  });
+
+  it('follow the configuration also while an image that is moved to another group is stuck', async () => {
+    class StuckMoves extends Backends {
+      override async move(): Promise<void> {
+        await new Promise(() => {});
+      }
+    }
+    const clocks = { clock: systemClock, timers: systemTimers };
+    const { gateway } = makeRig({ groups: new StuckMoves({ ceph: {}, ...clocks, log: nullLog }) });
+    await serveOne({ gateway });
+    await gateway.changeNamespaceAnaGroup(NQN, 1, 9);
+    await gateway.addSubsystem({ nqn: `${NQN}2` });
+    expect(gateway.listNamespaces()[0]!.anaGroupId).toBe(9);
   });
 
   it('change what becomes of an image, while its host goes on', async () => {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { MemoryDevice } from '../../src/backend/memory.ts';
 import { AnagateError } from '../../src/base/errors.ts';
 import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
 import type { ConfigChange } from '../../src/store/store.ts';
@@ -50,6 +51,23 @@ describe('a store that fails', () => {
     expect(target.subsystems.get(NQN)!.namespaces.size).toBe(1);
     store.failing = null;
     await gateway.addNamespace(file(path));
+  });
+
+  it('while an image grows: the new size is committed later', async () => {
+    const store = new FailingStore();
+    const device = new MemoryDevice({ sizeBytes: MIB });
+    const { gateway, fireTimers } = makeRig({ store, openBackend: async () => device });
+    await gateway.start();
+    await gateway.addSubsystem({ nqn: NQN });
+    await gateway.addNamespace({ nqn: NQN, backend: { type: 'rbd', pool: 'p', image: 'i' } });
+    store.failing = 'before';
+    await device.resize(2 * MIB);
+    device.onResize?.(2 * MIB);
+    await expect(gateway.addSubsystem({ nqn: `${NQN}2` })).rejects.toThrow('no space');
+    expect(gateway.listNamespaces()).toMatchObject([{ sizeBytes: MIB }]);
+    store.failing = null;
+    fireTimers();
+    await vi.waitFor(() => expect(gateway.listNamespaces()).toMatchObject([{ sizeBytes: 2 * MIB }]));
   });
 
   it('after the commit: what was committed is what is served', async () => {

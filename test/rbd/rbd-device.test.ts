@@ -144,6 +144,18 @@ describeWithCeph('RbdDevice', () => {
     await image.close();
   });
 
+  it('resizes the image of a group that others serve without keeping its lock', async () => {
+    const name = await newImage(8 * MIB);
+    const rig = new RbdRig();
+    const device = await rig.open(name);
+    await device.resize(16 * MIB);
+    expect(device.sizeBytes).toBe(16 * MIB);
+    const { pool } = await outside();
+    const image = await pool.openImage(name.image);
+    expect(await image.lockOwners()).toEqual([]);
+    await image.close();
+  });
+
   it('gives back the space of what is discarded', async () => {
     const name = await newImage(16 * MIB);
     const device = new PromisedDevice(await new RbdRig().serve(name));

@@ -16,7 +16,7 @@ import {
 import type { Timer, Timers } from '../../base/clock.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { ImageStat } from '../../node-rados/lib/node-rados.ts';
+import type { Image, ImageStat } from '../../node-rados/lib/node-rados.ts';
 import { checkDeviceSize } from '../device-size.ts';
 import { PendingDevice } from '../pending-device.ts';
 import type { GroupClient } from './group-client.ts';
@@ -46,6 +46,8 @@ export class RbdDevice implements BlockDevice {
   /** Open in two clients, even without lock, its journal would be played back by the wrong one. */
   readonly #journaled: boolean;
   #group: GroupClient;
+  /** Of the last move. */
+  #destination: GroupClient | null = null;
   #sizeBytes: number;
   #opened: OpenedImage | null;
   /** Where I/O goes. */
@@ -152,9 +154,13 @@ export class RbdDevice implements BlockDevice {
           `${this.description}: cannot resize, the cluster is not reached`,
         );
       }
-      await image.resize(sizeBytes, true).catch((error: unknown) => {
+      try {
+        await image.resize(sizeBytes, true);
+      } catch (error) {
         throw imageError(this.name, 'resized', error);
-      });
+      } finally {
+        await this.#giveBackLock(image);
+      }
       this.#setSize(sizeBytes);
     });
   }
@@ -198,9 +204,14 @@ export class RbdDevice implements BlockDevice {
     else this.#refuse();
   }
 
-  /** Closes the image in its group's client and opens it in the other's, as soon as that is connected; I/O waits meanwhile. */
+  /**
+   * Closes the image in its group's client and opens it in the other's, as soon as that is connected; I/O waits meanwhile. Of several
+   * moves the last one counts.
+   */
   async moveTo(group: GroupClient): Promise<void> {
+    this.#destination = group;
     await group.connected().catch(() => undefined);
+    if (this.#destination !== group || this.#closing !== null) return;
     this.#group.remove(this);
     this.#group = group;
     group.add(this);
@@ -305,6 +316,14 @@ export class RbdDevice implements BlockDevice {
       await image.releaseLock();
     }
     this.#holdsLock = false;
+  }
+
+  /** A change to an image that nobody has locked takes the lock; it is its group's owner who shall have it. */
+  async #giveBackLock(image: Image): Promise<void> {
+    if (this.#shouldServe || this.#holdsLock) return;
+    // If this fails, the next settling releases it.
+    this.#holdsLock = await image.isLockOwner().catch(() => false);
+    if (this.#holdsLock) await this.#release().catch(() => void this.settle());
   }
 
   /** The image of a fenced client: what its closing says tells nothing. */

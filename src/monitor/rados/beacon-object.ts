@@ -77,21 +77,26 @@ export class BeaconObject {
     return this.#reading;
   }
 
-  revoke(address: string, incarnation: string): Promise<void> {
+  /** `sinceMs`: wall clock of the fence's intent, by which it is known when it may be forgotten. */
+  revoke(address: string, incarnation: string, sinceMs: number): Promise<void> {
     const underWay = this.#revoking.get(address);
     if (underWay !== undefined) return underWay;
     const revoking = this.#change(
-      new WriteOperation().assertExists().omapSet([[revokedKey(address), incarnation]]),
+      new WriteOperation().assertExists().omapSet([[revokedKey(address), `${incarnation} ${sinceMs}`]]),
     ).finally(() => this.#revoking.delete(address));
     this.#revoking.set(address, revoking);
     return revoking;
   }
 
-  /** Removes beacon and revocations of an incarnation. */
-  async forget(incarnation: string): Promise<void> {
+  /** Removes the beacon of an incarnation, and every revocation of before `beforeMs`, wall clock. */
+  async forget(incarnation: string, beforeMs: number): Promise<void> {
     const { entries } = await this.#pool.omapGetAll(this.name, REVOKED_PREFIX);
-    const revoked = [...entries].filter(([, value]) => value.toString() === incarnation);
-    const keys = [beaconKey(incarnation), ...revoked.map(([key]) => key)];
+    const old = [...entries].filter(([, value]) => {
+      const [whose, sinceMs] = value.toString().split(' ');
+      // Those that say nothing of their time were written by an older Anagate, which removed them with the incarnation.
+      return sinceMs === undefined ? whose === incarnation : Number(sinceMs) < beforeMs;
+    });
+    const keys = [beaconKey(incarnation), ...old.map(([key]) => key)];
     await this.#change(new WriteOperation().assertExists().omapRemove(keys));
   }
 

@@ -10,7 +10,7 @@
  * | | `map` | the map |
  * | | `beacons` | names of the other three objects, in different placement groups |
  * | `anagate.<group>.beacons.<n>` | `beacon.<incarnation>` | its newest beacon |
- * | | `revoked.<address>` | incarnation of the RADOS client that gets no lease any more |
+ * | | `revoked.<address>` | of a RADOS client that gets no lease any more: its incarnation, and the time of its fence (ms since 1970) |
  *
  * **Formats** are as in the configuration's object: a gateway that knows format N works with N and N-1 and writes in the format
  * that the object has. Writes compare the format, so once it has been raised no older gateway leads any more.

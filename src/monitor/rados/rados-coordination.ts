@@ -107,19 +107,19 @@ export class RadosCoordination implements Coordination {
   }
 
   /** Rejects unless a majority of the objects has forgotten it. */
-  forget(incarnation: string): Promise<void> {
+  forget(incarnation: string, beforeMs: number): Promise<void> {
     return this.#call('removing a beacon', ({ beacons }) =>
       enough(
-        beacons.map((object) => object.forget(incarnation)),
+        beacons.map((object) => object.forget(incarnation, beforeMs)),
         majorityOf(beacons.length),
       ),
     );
   }
 
-  revoke({ address, incarnation }: Fence): Promise<void> {
+  revoke({ address, incarnation, sinceMs }: Fence): Promise<void> {
     return this.#call('revoking a lease', ({ beacons }) =>
       enough(
-        beacons.map((object) => object.revoke(address, incarnation)),
+        beacons.map((object) => object.revoke(address, incarnation, sinceMs)),
         majorityOf(beacons.length),
       ),
     );

@@ -75,12 +75,16 @@ describeWithCeph('Coordination in RADOS', () => {
     const bySequence = async () =>
       (await b.readBeacons()).map(({ incarnation, sequence }) => `${incarnation}.${sequence}`).sort();
     await expect.poll(bySequence).toEqual(['a1.2', 'b1.1']);
-    await b.forget('a1');
+    const keysEverywhere = async (...keys: string[]) => {
+      for (const object of a.leasePlace.objects)
+        await expect.poll(async () => [...(await admin.omapGetAll(object)).entries.keys()]).toEqual(keys);
+    };
+    const { sinceMs } = fenceOf('192.0.2.1:0/4711', 'a1');
+    await b.forget('a1', sinceMs - 1);
     await expect.poll(bySequence).toEqual(['b1.1']);
-    for (const object of a.leasePlace.objects)
-      await expect
-        .poll(async () => [...(await admin.omapGetAll(object)).entries.keys()])
-        .toEqual(['beacon.b1']);
+    await keysEverywhere('beacon.b1', 'revoked.192.0.2.1:0/4711');
+    await b.forget('c1', sinceMs + 1);
+    await keysEverywhere('beacon.b1');
   });
 
   it('ends the lease of a client that is revoked, and of no other', async () => {
@@ -143,7 +147,7 @@ describeWithCeph('Coordination in RADOS', () => {
       () => a.lead(NO_LEADER, firstLeader('gw-a')),
       () => a.writeBeacon(beaconOf('a1', 1)),
       () => a.readBeacons(),
-      () => a.forget('a1'),
+      () => a.forget('a1', 0),
       () => a.revoke(fenceOf(b.address)),
       () => a.blocklist(fenceOf(b.address)),
     ])

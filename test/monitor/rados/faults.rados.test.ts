@@ -112,7 +112,7 @@ describeWithCeph('Gateways of a group, with three OSDs,', () => {
       expect(took[20]).toBeLessThan(100);
       await wake();
       for (const each of a.leasePlace.objects) await pool.stat(each);
-      await a.forget('a1');
+      await a.forget('a1', 0);
       await a.writeBeacon(beaconOf('a1', 1));
       await expect.poll(async () => (await b.readBeacons()).map(({ sequence }) => sequence)).toEqual([1]);
     }
@@ -136,7 +136,7 @@ describeWithCeph('Gateways of a group, with three OSDs,', () => {
         readMap: b.readMap(),
         writeBeacon: b.writeBeacon(beaconOf('b1', 1)),
         readBeacons: b.readBeacons(),
-        forget: b.forget('a1'),
+        forget: b.forget('a1', 0),
         revoke: b.revoke(fenceOf('192.0.2.1:0/4711')),
         renew: renew(owner, CALL_MS),
       };

@@ -59,7 +59,7 @@ describeWithCeph('The place where gateways of a group meet', () => {
     await expect
       .poll(() => outcomeOf(renew(victim, 1000)))
       .toMatchObject({ outcome: 'rejected EBLOCKLISTED' });
-    await a.forget('b1');
+    await a.forget('b1', 0);
     await victim.close();
   });
 
@@ -105,7 +105,7 @@ describeWithCeph('The place where gateways of a group meet', () => {
     expect((await one.readBeacons()).map(({ sequence }) => sequence)).toEqual([1]);
     const owner = await connect();
     expect(await leaseRenewal({ pool, objects }, systemTimers)(owner, 2000)).toBe(true);
-    await one.forget('a1');
+    await one.forget('a1', 0);
     await expect.poll(() => one.readBeacons()).toEqual([]);
 
     for (const [key, value] of [
