@@ -11,6 +11,10 @@ import { type Fence, type GroupMap, pendingFences } from './group-map.ts';
 const DRIFT = 1.05;
 /** What the cluster did not do is asked for again after so long. */
 const AGAIN_MS = 250;
+/** What it refuses, so long. */
+const REFUSED_AGAIN_MS = 30_000;
+const REFUSED =
+  'the cluster refuses its address, so its ANA groups are served by nobody; see "group show", and the log of that gateway for its address';
 /** How long a lease is, is asked again after so long. */
 const ASK_AGAIN_MS = 500;
 /** Complete fences are renewed so long after the beginning, when failovers are over, and then this often. */
@@ -87,10 +91,14 @@ export class FenceWork {
         log.info({ gateway, incarnation, address, reason }, `a fenced client was ${done}`);
         return;
       } catch (err) {
-        if (!told) log.warn({ gateway, incarnation, address, err }, `a client cannot be ${done} yet`);
+        const { code } = err as NodeJS.ErrnoException;
+        const isRefused = code === 'INVALID_ARGUMENT' || code === 'EINVAL';
+        const fields = { gateway, incarnation, address, err };
+        if (isRefused) log.error(fields, `a client cannot be ${done}: ${REFUSED}`);
+        else if (!told) log.warn(fields, `a client cannot be ${done} yet`);
         told = true;
         if (!this.#stopped) onFailure(err as NodeJS.ErrnoException);
-        await this.#pause(AGAIN_MS);
+        await this.#pause(isRefused ? REFUSED_AGAIN_MS : AGAIN_MS);
       }
     }
   }

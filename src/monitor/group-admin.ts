@@ -7,8 +7,7 @@ import type { BeaconWatch } from './beacon-watch.ts';
 import type { Election } from './election.ts';
 import { type GroupMap, gatewayOf, type OwnershipChange } from './group-map.ts';
 import { gatewayRow, groupRow } from './group-rows.ts';
-import type { AdminCommand, AdminRequest } from './machine.ts';
-import { listedHosts, whyNotToStop } from './ok-to-stop.ts';
+import { type AdminCommand, type AdminRequest, listedHosts, okToStop } from './machine.ts';
 import { missingHosts } from './placement.ts';
 import type { MonitorTimes } from './times.ts';
 
@@ -97,7 +96,8 @@ export class GroupAdmin implements MonitorAdmin {
   }
 
   okToStop(gateways: readonly string[]): readonly string[] {
-    return whyNotToStop(this.#options.map(), this.#seen(), gateways);
+    const state = { map: this.#options.map(), seen: this.#seen(), since: new Map<string, number>() };
+    return okToStop(state, gateways).reasons;
   }
 
   // ---- what the member and its beacon need ----

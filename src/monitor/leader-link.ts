@@ -36,7 +36,7 @@ export class LeaderLink {
     const self = this.#options.self();
     const same = leader.term === this.#leader?.term && leader.incarnation === this.#leader.incarnation;
     if (same && self?.incarnation === this.#self) return;
-    this.end();
+    void this.end();
     this.#leader = leader;
     this.#self = self?.incarnation ?? '';
     this.#open();
@@ -47,12 +47,13 @@ export class LeaderLink {
     this.#stream?.send(beacon);
   }
 
-  /** Takes leave of the leader, and follows nobody. */
-  end(): void {
+  /** Takes leave of the leader, and follows nobody. Resolves once the leader has noticed, or after a short while. */
+  async end(): Promise<void> {
+    const stream = this.#stream;
     this.#again?.cancel();
-    void this.#stream?.close();
     this.#stream = null;
     this.#leader = null;
+    await stream?.close();
   }
 
   #open(): void {

@@ -11,7 +11,7 @@ import { settle } from './machine/settle.ts';
 import type { MonitorTimes } from './times.ts';
 
 export { whyRefused } from './machine/members.ts';
-export { okToStop, type Permission, waitsFor } from './machine/questions.ts';
+export { listedHosts, okToStop, type Permission, waitsFor } from './machine/questions.ts';
 
 /** The two clocks at the moment of an event. */
 export interface Now {

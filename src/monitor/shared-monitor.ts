@@ -201,12 +201,11 @@ export class SharedMonitor implements MonitorClient {
     await this.#member?.goodbye();
     await this.#resign();
     this.#endTerm();
-    this.#link.end();
     this.#election.stop();
     this.#watch.stop();
     this.#member?.stop();
     this.#requests.stop();
-    await coordination.close();
+    await Promise.all([this.#link.end(), coordination.close()]);
   }
 
   get #attached(): Member {

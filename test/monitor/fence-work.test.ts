@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nullLog } from '../../src/base/log.ts';
+import { type Log, nullLog } from '../../src/base/log.ts';
 import type { Coordination } from '../../src/monitor/coordination.ts';
 import { FenceWork } from '../../src/monitor/fence-work.ts';
 import { EMPTY_MAP, type Fence, type GroupMap } from '../../src/monitor/group-map.ts';
@@ -16,14 +16,16 @@ function mapWith(...fences: Fence[]): GroupMap {
   return { ...EMPTY_MAP, epoch: 1, fences };
 }
 
-function rig(failures = 0) {
+function rig(failures = 0, refused = '') {
   const clock = new ManualClock();
   const asked: string[] = [];
   const fenced: string[] = [];
+  const errors: string[] = [];
   let left = failures;
   const answer = async (what: string): Promise<void> => {
     asked.push(what);
     left -= 1;
+    if (what === refused) throw Object.assign(new Error('refused'), { code: 'EINVAL' });
     if (left >= 0) throw new Error('no answer');
   };
   const coordination = {
@@ -34,7 +36,7 @@ function rig(failures = 0) {
     coordination,
     clock,
     timers: clock,
-    log: nullLog,
+    log: { ...nullLog, error: (_fields: unknown, message: string) => errors.push(message) } as Log,
     leaseOf: () => 1000,
     onFenced: ({ address }) => fenced.push(address),
     onFailure: () => {},
@@ -45,7 +47,7 @@ function rig(failures = 0) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { clock, work, asked, fenced, run };
+  return { clock, work, asked, fenced, errors, run };
 }
 
 describe('fences of the map', () => {
@@ -93,5 +95,15 @@ describe('fences of the map', () => {
     const { length } = asked;
     clock.advance(3 * DAY_MS);
     expect(asked).toHaveLength(length);
+  });
+
+  it('that the cluster refuses are no storm of commands, and an error in the log', async () => {
+    const { work, asked, fenced, errors, run } = rig(0, 'blocklist 192.0.2.1:0/1');
+    work.work(mapWith(fence(1)));
+    await run(61_000);
+    expect(fenced).toEqual([]);
+    expect(asked.filter((what) => what.startsWith('blocklist'))).toHaveLength(3);
+    expect(errors[0]).toContain('the cluster refuses its address');
+    work.stop();
   });
 });

@@ -56,6 +56,16 @@ describe('ok to stop', () => {
     );
   });
 
+  it('says which hosts have no path but to those, also where no namespace is', () => {
+    const rig = Rig.running(['gw-a', 'gw-b']);
+    rig.get('gw-b').condition = { hosts: HOSTS };
+    rig.get('gw-a').condition = { hosts: ['nqn.h1'] };
+    rig.rounds(2);
+    expect(okToStop(rig.state, ['gw-b']).reasons).toEqual([
+      'No path to a gateway that is left would have nqn.h2',
+    ]);
+  });
+
   it('knows the gateways', () => {
     expect(okToStop(three().state, ['gw-x']).reasons).toEqual(['There is no gateway "gw-x" in this group']);
   });

@@ -1,9 +1,12 @@
 /** What people ask of the machine's state. */
 import type { Beacon } from '../beacon.ts';
-import { type AnaGroupEntry, gatewayOf, groupOf, type Holder } from '../group-map.ts';
+import { isClientAddress } from '../client-address.ts';
+import { type AnaGroupEntry, type GatewayEntry, gatewayOf, groupOf, type Holder } from '../group-map.ts';
 import type { MachineState } from '../machine.ts';
 import { type Board, choose, covers, homeOf, missingHosts, obstacle } from '../placement.ts';
 import { fencesOf, isPopulated } from './ownership.ts';
+
+const NAMED_HOSTS = 5;
 
 export interface Permission {
   readonly ok: boolean;
@@ -15,10 +18,12 @@ export interface Permission {
 export function okToStop(state: MachineState, names: readonly string[]): Permission {
   const { map, seen } = state;
   const unknown = names.filter((name) => gatewayOf(map, name) === undefined);
-  const reasons = unknown.map((name) => `There is no gateway "${name}" in this group`);
+  if (unknown.length > 0)
+    return { ok: false, reasons: unknown.map((name) => `There is no gateway "${name}" in this group`) };
   const staying = map.gateways.filter(
     (gateway) => !names.includes(gateway.name) && obstacle(gateway, seen) === null,
   );
+  const reasons: string[] = [];
   // Each group that finds its new owner is counted where it goes.
   let groups = map.groups;
   for (const group of map.groups) {
@@ -35,7 +40,26 @@ export function okToStop(state: MachineState, names: readonly string[]): Permiss
     reasons.push(...objections(board, group, now, target?.name ?? null, hosts));
     groups = groups.map((one) => (one.id === group.id ? { ...one, next: target?.name ?? null } : one));
   }
+  if (reasons.length === 0) reasons.push(...hostsLost(state, names, staying));
   return { ok: reasons.length === 0, reasons };
+}
+
+/** Hosts that are connected to no other gateway, even if no namespace of theirs is at stake. */
+function hostsLost(
+  { seen }: MachineState,
+  names: readonly string[],
+  staying: readonly GatewayEntry[],
+): string[] {
+  const kept = new Set(staying.flatMap(({ name }) => seen.get(name)?.hosts ?? []));
+  const all = new Set(names.flatMap((name) => seen.get(name)?.hosts ?? []));
+  const lost = [...all].filter((host) => !kept.has(host));
+  return lost.length === 0 ? [] : [`No path to a gateway that is left would have ${listedHosts(lost)}`];
+}
+
+/** The first few of them, for people. */
+export function listedHosts(hosts: readonly string[]): string {
+  const more = hosts.length - NAMED_HOSTS;
+  return hosts.slice(0, NAMED_HOSTS).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function objections(
@@ -52,7 +76,7 @@ function objections(
   }
   const missing = missingHosts(hosts, target, seen);
   if (missing.length > 0) {
-    reasons.push(`ANA group ${group.id} would go to ${target}, where ${missing.join(', ')} has no path`);
+    reasons.push(`ANA group ${group.id} would go to ${target}, where ${listedHosts(missing)} has no path`);
   }
   return reasons;
 }
@@ -80,7 +104,9 @@ function fenceText({ map }: MachineState, group: AnaGroupEntry, holder: Holder):
   const fences = fencesOf(map.fences, group.id, holder).filter(({ state }) => state === 'intended');
   if (fences.length === 0) return null;
   const addresses = fences.map(({ address }) => address).join(', ');
-  return `fence of ${holder.gateway} (${addresses}): ${fences[0].reason}`;
+  const strange = fences.find(({ address }) => !isClientAddress(address));
+  const problem = strange && `; ${strange.address} is no address of one client, and no blocklist takes it`;
+  return `fence of ${holder.gateway} (${addresses}): ${fences[0].reason}${problem ?? ''}`;
 }
 
 function releaseText(state: MachineState, group: AnaGroupEntry, holder: Holder): string {
@@ -103,8 +129,11 @@ function waitsForOwner(state: MachineState, group: AnaGroupEntry): string | null
 /** A planned move that is due, but may not begin yet. */
 function waitsForMove({ map, seen, since }: MachineState, group: AnaGroupEntry): string | null {
   const owner = group.owner?.gateway ?? '';
-  if (since.has(`hosts ${group.id}`)) {
-    const hosts = seen.get(owner)?.hosts ?? [];
+  const hosts = seen.get(owner)?.hosts ?? [];
+  const home = homeOf(map.gateways, group.id);
+  // Of those who do not lead nobody knows since when.
+  const isKeptAway = home?.availability === 'AVAILABLE' && missingHosts(hosts, home.name, seen).length > 0;
+  if (since.has(`hosts ${group.id}`) || (home?.name !== owner && !group.stays && isKeptAway)) {
     const lacks = map.gateways
       .filter((gateway) => gateway.name !== owner && obstacle(gateway, seen) === null)
       .map(({ name }) => `${name} lacks ${missingHosts(hosts, name, seen).join(', ') || 'none'}`);
