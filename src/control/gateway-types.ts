@@ -732,6 +732,7 @@ export interface GatewaysInfo {
   epoch: Int64;
   gateways: GroupGateway[];
   leader?: string;
+  stale_ms?: Int64;
 }
 
 export type ListAnaGroupsReq = Record<string, never>;
@@ -758,6 +759,7 @@ export interface AnaGroupsInfo {
   error_message: string;
   epoch: Int64;
   ana_groups: AnaGroupInfo[];
+  stale_ms?: Int64;
 }
 
 export type ListOwnershipChangesReq = Record<string, never>;
@@ -780,6 +782,7 @@ export interface OwnershipChangesInfo {
   status: number;
   error_message: string;
   changes: OwnershipChange[];
+  stale_ms?: Int64;
 }
 
 export interface ChangeGatewayReq {

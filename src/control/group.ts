@@ -37,18 +37,20 @@ export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcH
             epoch: monitor.epoch,
             gateways: monitor.gateways().map(toGateway),
             ...(leader !== undefined && { leader }),
+            ...ageOf(monitor),
           };
         },
       ),
     list_ana_groups: () =>
       answer('Failure listing the ANA groups', { epoch: 0, ana_groups: [] as AnaGroupInfo[] }, () => {
         const monitor = required(admin);
-        return { epoch: monitor.epoch, ana_groups: monitor.groups().map(toGroup) };
+        return { epoch: monitor.epoch, ana_groups: monitor.groups().map(toGroup), ...ageOf(monitor) };
       }),
     list_ownership_changes: () =>
-      answer('Failure listing the changes of ownership', { changes: [] as OwnershipChangeMessage[] }, () => ({
-        changes: required(admin).events().map(toChange),
-      })),
+      answer('Failure listing the changes of ownership', { changes: [] as OwnershipChangeMessage[] }, () => {
+        const monitor = required(admin);
+        return { changes: monitor.events().map(toChange), ...ageOf(monitor) };
+      }),
     change_gateway: (request) =>
       answerDoneOrPlanned(
         failureOf(request),
@@ -100,6 +102,11 @@ function required(admin: MonitorAdmin | null): MonitorAdmin {
     'this gateway is not in a group that decides together: it is alone, or [monitor] owners of its configuration file says ' +
       'who owns which ANA group',
   );
+}
+
+/** Old news is told as such. */
+function ageOf({ staleMs }: MonitorAdmin): { stale_ms?: number } {
+  return staleMs === null ? {} : { stale_ms: Math.round(staleMs) };
 }
 
 function requireName(name: string): string {

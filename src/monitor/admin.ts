@@ -52,6 +52,8 @@ export interface LeaderRow {
 export interface MonitorAdmin {
   /** Of the map that was applied last. */
   readonly epoch: number;
+  /** This gateway does not reach the group's objects now: so long ago, ms, is what follows; null: it does. */
+  readonly staleMs: number | null;
   /** By slot. */
   gateways(): readonly GatewayRow[];
   /** By id. */

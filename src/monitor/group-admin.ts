@@ -13,6 +13,8 @@ import type { MonitorTimes } from './times.ts';
 
 /** A leader that is replaced, and a map that is written slowly, are waited for; not more. */
 const ANSWER_MS = 15_000;
+/** A map that was not read for so long is old news: it is read twice a second, and a reading may take 1.5 s. */
+const STALE_MS = 3000;
 
 export interface GroupAdminOptions {
   /** Name of this gateway. */
@@ -23,6 +25,8 @@ export interface GroupAdminOptions {
   readonly times: MonitorTimes;
   newId(): string;
   map(): GroupMap;
+  /** ms since the map was last read. */
+  mapAgeMs(): number;
   /** This gateway has an incarnation, whose beacons carry what is asked here. */
   joined(): boolean;
   /** {@link GroupAdmin.pending} has changed. */
@@ -52,6 +56,11 @@ export class GroupAdmin implements MonitorAdmin {
 
   get epoch(): number {
     return this.#options.map().epoch;
+  }
+
+  get staleMs(): number | null {
+    const ageMs = this.#options.mapAgeMs();
+    return ageMs < STALE_MS ? null : ageMs;
   }
 
   gateways(): readonly GatewayRow[] {

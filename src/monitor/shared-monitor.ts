@@ -72,6 +72,8 @@ export class SharedMonitor implements MonitorClient {
   #member: Member | null = null;
   #leader: Leader | null = null;
   #ownBeacon: Beacon | null = null;
+  /** When the map was last read. */
+  #readMs: number;
   /** Whose stream to here ended as if its process had. */
   #lostLeader: Leadership | null = null;
 
@@ -79,6 +81,7 @@ export class SharedMonitor implements MonitorClient {
     const { coordination, clock, timers, times, log } = options;
     const onFailure = (error: NodeJS.ErrnoException): void => this.#failed(error);
     this.#options = options;
+    this.#readMs = clock.nowMs();
     const onLook = (begunMs: number): void => {
       this.#leader?.look(begunMs);
       this.#member?.sawBeacons(this.#watch.beacons());
@@ -103,6 +106,7 @@ export class SharedMonitor implements MonitorClient {
       times,
       newId: options.newId,
       map: () => this.#attached.map,
+      mapAgeMs: () => clock.nowMs() - this.#readMs,
       joined: () => this.#self() !== null,
       tell: () => this.#attached.tell(),
     });
@@ -233,6 +237,7 @@ export class SharedMonitor implements MonitorClient {
   }
 
   #read(reading: MapReading): void {
+    this.#readMs = this.#options.clock.nowMs();
     this.#watch.expect(reading.map);
     if (this.#leader !== null && reading.leadership.term > this.#leader.term) this.#endTerm();
     this.#election.observe(reading);

@@ -57,6 +57,13 @@ describe('what people see', () => {
     expect(out).toContain('failover from gw-b: silent for 2.1 s');
   });
 
+  it.each(['gw list', 'group show', 'events'])('%s: that the gateway answers from memory', async (line) => {
+    expect((await cli(line)).out).not.toContain('As of');
+    admin.staleMs = 95_000;
+    expect((await cli(line)).out).toContain('As of 1 min ago: this gateway does not reach the group');
+    expect(JSON.parse((await cli(`${line} --format json`)).out)).toMatchObject({ stale_ms: '95000' });
+  });
+
   it('as a document', async () => {
     const { out } = await cli('group show --format json');
     expect(JSON.parse(out)).toMatchObject({ status: 0, ana_groups: [{ id: 1, owner: 'gw-a' }, { id: 2 }] });

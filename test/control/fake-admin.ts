@@ -62,6 +62,8 @@ export class FakeAdmin implements MonitorAdmin {
     return [CHANGE];
   }
 
+  staleMs: number | null = null;
+
   leader(): LeaderRow {
     return { gateway: 'gw-a', term: 4, ageMs: 100 };
   }

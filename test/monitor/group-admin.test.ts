@@ -60,6 +60,23 @@ describe('what operators see', () => {
   });
 });
 
+describe('what operators see of a group that is not reached', () => {
+  it('is how old it is', async () => {
+    const group = new FakeGroup();
+    const [first] = await group.settled('gw-a', 'gw-b');
+    await group.run(5000);
+    const { admin } = first.monitor;
+    expect(admin.staleMs).toBe(null);
+    first.link.cut = true;
+    await group.run(10_000);
+    expect(admin.staleMs).toBeGreaterThan(9000);
+    expect(admin.gateways()).toHaveLength(2);
+    first.link.mend();
+    await group.run(5000);
+    expect(admin.staleMs).toBe(null);
+  });
+});
+
 describe('what operators command', () => {
   it('is done on whichever gateway it is asked', async () => {
     const group = new FakeGroup();

@@ -1,4 +1,5 @@
 /** Points in time and spans of it, as people read them. */
+import type { Int64 } from '../../control/gateway-types.ts';
 
 const MINUTE_S = 60;
 const HOUR_S = 3600;
@@ -16,4 +17,10 @@ export function spanText(ms: number): string {
 /** `2026-11-20T21:00:00.123Z`. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/** What stands below an answer that a gateway gives from memory. */
+export function staleText(staleMs: Int64 | undefined): string {
+  if (staleMs === undefined) return '';
+  return `\nAs of ${spanText(Number(staleMs))} ago: this gateway does not reach the group's objects in Ceph at present. Ask another gateway`;
 }

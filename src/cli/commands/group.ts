@@ -2,7 +2,7 @@
 import { systemClock } from '../../base/clock.ts';
 import type { AnaGroupInfo, OwnershipChange } from '../../control/gateway-types.ts';
 import type { Noun, Verb } from '../command.ts';
-import { spanText, timeText } from './group-times.ts';
+import { spanText, staleText, timeText } from './group-times.ts';
 import { DRY_RUN, MAX_GROUP } from './shared-options.ts';
 
 const show: Verb = {
@@ -13,9 +13,10 @@ const show: Verb = {
   run: async (_args, session) => {
     const answer = await session.call('list_ana_groups', {}, 'Failure listing the ANA groups');
     return session.report('ana_groups_info', answer, () => {
-      if (answer.ana_groups.length === 0) return 'There are no ANA groups yet: no gateway has joined';
+      if (answer.ana_groups.length === 0)
+        return `There are no ANA groups yet: no gateway has joined${staleText(answer.stale_ms)}`;
       const headers = ['ANA Group', 'Owner', 'State', 'Home', 'Since', 'Why', 'Waits for'];
-      return `ANA groups (map epoch ${answer.epoch}):\n${session.output.table(headers, answer.ana_groups.map(groupRow))}`;
+      return `ANA groups (map epoch ${answer.epoch}):\n${session.output.table(headers, answer.ana_groups.map(groupRow))}${staleText(answer.stale_ms)}`;
     });
   },
 };
@@ -104,7 +105,7 @@ export const events: Verb = {
     return session.report('ownership_changes_info', answer, () => {
       if (answer.changes.length === 0) return 'No ANA group has changed its owner yet';
       const headers = ['Time', 'Epoch', 'ANA Group', 'From', 'To', 'Why', 'Timeline'];
-      return session.output.table(headers, answer.changes.map(changeRow));
+      return session.output.table(headers, answer.changes.map(changeRow)) + staleText(answer.stale_ms);
     });
   },
 };

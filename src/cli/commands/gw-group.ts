@@ -5,7 +5,7 @@ import { systemClock } from '../../base/clock.ts';
 import type { GroupGateway } from '../../control/gateway-types.ts';
 import type { Verb } from '../command.ts';
 import type { Session } from '../session.ts';
-import { spanText } from './group-times.ts';
+import { spanText, staleText } from './group-times.ts';
 import { DRY_RUN } from './shared-options.ts';
 
 const { ENOENT, EBUSY } = constants.errno;
@@ -39,7 +39,7 @@ const list: Verb = {
   run: async (_args, session) => {
     const answer = await askGateways(session);
     return session.report('gateways_info', answer, () => {
-      if (answer.gateways.length === 0) return 'The group has no gateways';
+      if (answer.gateways.length === 0) return `The group has no gateways${staleText(answer.stale_ms)}`;
       const headers = ['Gateway', 'State', 'Home Group', 'Serves', 'Hosts', 'Location', 'Beacon', 'Address'];
       const rows = answer.gateways.map((gateway) => [
         gateway.name === answer.leader ? `${gateway.name} (leader)` : gateway.name,
@@ -51,7 +51,7 @@ const list: Verb = {
         beaconText(gateway),
         `${gateway.address}:${gateway.port}`,
       ]);
-      return `Gateways of the group (map epoch ${answer.epoch}):\n${session.output.table(headers, rows)}`;
+      return `Gateways of the group (map epoch ${answer.epoch}):\n${session.output.table(headers, rows)}${staleText(answer.stale_ms)}`;
     });
   },
 };
