@@ -2,11 +2,20 @@
 import type { CommandModule } from 'yargs';
 import yargs from 'yargs';
 import { CommandArguments, UsageError } from './arguments.ts';
-import { type Command, type CommandOptions, type Example, isNoun, type Noun, type Verb } from './command.ts';
+import {
+  aliasesOf,
+  type Command,
+  type CommandOptions,
+  type Example,
+  isNoun,
+  type Noun,
+  type Verb,
+} from './command.ts';
 import { commands } from './commands/registry.ts';
 import { complaint, helpCommand } from './complaint.ts';
-import { completions } from './completions.ts';
+import { bashScript, completions } from './completions.ts';
 import { connect } from './connect.ts';
+import { liveValues } from './live-values.ts';
 import {
   FORMATS,
   type Format,
@@ -18,6 +27,7 @@ import {
   type Streams,
 } from './output.ts';
 import { Session } from './session.ts';
+import { inOwnWords } from './vocabulary.ts';
 
 const PROGRAM = 'anagate';
 const USAGE_STATUS = 2;
@@ -80,6 +90,11 @@ export const GLOBAL_OPTIONS: CommandOptions = {
     describe:
       "... the gateway's certificate, or that of the authority that signed it [default: $CEPH_NVMEOF_SERVER_CERT]",
   },
+  'gw-group': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Only if the gateway that answers is of this group',
+  },
   timeout: {
     type: 'string',
     default: '30',
@@ -110,20 +125,21 @@ const EXAMPLES: readonly Example[] = [
 
 /**
  * Runs one command line.
- * @param argv without node and the script
+ * @param typed without node and the script
  * @returns the exit status: 0, the errno of the answer, or 2 when it was typed wrongly
  */
-export async function runCommandLine(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+export async function runCommandLine(typed: readonly string[], environment: CliEnvironment): Promise<number> {
   let exitStatus = 0;
   const run = async (verb: Verb, values: Record<string, unknown>) => {
     exitStatus = await runVerb(verb, values, environment);
   };
+  const argv = typed[0] === COMPLETIONS ? typed : inOwnWords(typed, isOption, VERB_NAMES);
   const parser = buildParser(argv, environment, run);
   if (argv[0] === COMPLETIONS) {
-    const words = argv.slice(2);
-    environment.streams.out(
-      completions(words, commands, GLOBAL_OPTIONS, ownCommandNames(environment)).join('\n'),
-    );
+    const line = argv.slice(2);
+    const { words, asked } = completions(line, commands, GLOBAL_OPTIONS, ownCommandNames(environment));
+    const values = asked === undefined ? words : await liveValues(asked, line, environment.env);
+    environment.streams.out(values.join('\n'));
     return exitStatus;
   }
   try {
@@ -138,6 +154,17 @@ export async function runCommandLine(argv: readonly string[], environment: CliEn
     return USAGE_STATUS;
   }
 }
+
+const VERB_NAMES = new Set(
+  commands.flatMap((command) => (isNoun(command) ? command.verbs.map(({ name }) => name) : [command.name])),
+);
+const OPTION_NAMES = new Set(
+  [
+    GLOBAL_OPTIONS,
+    ...commands.flatMap((c) => (isNoun(c) ? c.verbs : [c])).map((verb) => verb.options),
+  ].flatMap((options) => Object.entries(options).flatMap(([name, option]) => [name, ...aliasesOf(option)])),
+);
+const isOption = (name: string): boolean => OPTION_NAMES.has(name);
 
 type Run = (verb: Verb, values: Record<string, unknown>) => Promise<void>;
 
@@ -157,13 +184,15 @@ function buildParser(argv: readonly string[], environment: CliEnvironment, run: 
     )
     .strict()
     .demandCommand(1, 'say what to do')
-    .completion('completion', 'Print a completion script for bash')
     .version(environment.version);
   parser.fail((message, error) => {
     if (error && error.name !== 'YError') throw error;
     const mistake = { message: error?.message ?? message, argv, words: wordsOf(parser) };
     throw new UsageError(complaint(mistake, commands, GLOBAL_OPTIONS, ownNames));
   });
+  parser.command('completion', 'Print a completion script for bash', {}, () =>
+    environment.streams.out(bashScript(PROGRAM, COMPLETIONS)),
+  );
   for (const command of environment.ownCommands ?? []) parser.command(command);
   for (const command of commands) addCommand(parser, command, run);
   return parser;
@@ -251,7 +280,8 @@ async function runVerb(
   );
   const client = connect(args, env);
   try {
-    return await verb.run(args, new Session(client, output, version, env));
+    const session = new Session(client, output, version, env);
+    return (await session.requireGroup(args.optionalText('gw-group'))) || (await verb.run(args, session));
   } finally {
     client.close();
   }

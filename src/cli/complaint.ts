@@ -1,6 +1,7 @@
 /** What is said about a mistyped command line, instead of what yargs says. */
 import { aliasesOf, type Command, type CommandOptions, isNoun, type Noun, type Verb } from './command.ts';
 import { nearest } from './suggest.ts';
+import { NOT_HERE } from './vocabulary.ts';
 
 /** What is known of a command line when yargs gives it up. */
 export interface Mistake {
@@ -82,6 +83,8 @@ function unknownCommand(
   ownNames: readonly string[],
 ): string | undefined {
   if (first === undefined || ownNames.includes(first)) return undefined;
+  const elsewhere = NOT_HERE[first] ?? NOT_HERE[`${first} ${second}`];
+  if (elsewhere !== undefined) return `not supported: ${elsewhere}`;
   const command = findCommand(first, commands);
   if (command === undefined) {
     const names = commands.flatMap((c) => [c.name, ...(isNoun(c) ? c.aliases : [])]);

@@ -20,7 +20,7 @@ type DryRunRpc =
   | 'change_gateway'
   | 'move_ana_group';
 
-const { ENOTSUP } = constants.errno;
+const { EINVAL, ENOTSUP } = constants.errno;
 
 export class Session {
   readonly output: Output;
@@ -57,6 +57,19 @@ export class Session {
       const made = { status: error.errno, error_message: `${failure}: ${error.message}` };
       return responseDeserialize(responseSerialize(made)) as RpcAnswer<R>;
     }
+  }
+
+  /** @returns 0, or the errno of why the gateway is not of that group, which is said; undefined is any */
+  async requireGroup(group: string | undefined): Promise<number> {
+    if (group === undefined) return 0;
+    const info = await this.call('get_gateway_info', {}, 'Failure asking for the group');
+    if (info.status === 0 && info.group !== group) {
+      info.status = EINVAL;
+      info.error_message = `The gateway ${info.name} is of group "${info.group}", not "${group}"; look at --server-address`;
+    }
+    if (info.status === 0) return 0;
+    const { status, error_message } = info;
+    return this.report('req_status', { status, error_message }, () => '');
   }
 
   /**

@@ -1,4 +1,5 @@
 /** What is common to all commands: formats, outputs, finding the gateway, mistyped lines, help. */
+import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
@@ -256,6 +257,55 @@ describe('help', () => {
     expect(status).toBe(0);
     expect(out.split('\n')).toEqual(expect.arrayContaining(expected));
   });
+
+  it('completes values that the gateway knows, and nothing when it cannot be asked', async () => {
+    const served = await ServedGateway.start();
+    await served.addSubsystem();
+    await served.gateway.addHost(NQN, 'nqn.2026-11.test:host');
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+    const env = { CEPH_NVMEOF_SERVER_ADDRESS: `127.0.0.1:${served.server.port}` };
+    const complete = async (line: string, at = env) =>
+      (await runCli('--get-yargs-completions anagate', at, line.split(' '))).out;
+    expect(await complete('listener list -n ')).toBe(NQN);
+    expect(await complete('subsystem del --subsystem nqn.2026-')).toBe(NQN);
+    expect(await complete(`ns del -n ${NQN} --nsid `)).toBe('1');
+    expect(await complete(`host del --subsystem=${NQN} -t `)).toBe('nqn.2026-11.test:host');
+    expect(await complete('ns del --nsid ')).toBe('');
+    await served.stop();
+    expect(await complete('listener list -n ')).toBe('');
+  });
+
+  it('prints a completion script that bash takes', async () => {
+    const { out } = await cli('completion');
+    expect(() => execFileSync('bash', ['-n', '-c', out])).not.toThrow();
+    const words = `COMP_WORDS=(anagate subs); COMP_CWORD=1; anagate() { echo subsystem; echo "$@" >&2; }`;
+    const shell = `${out.replace('2> /dev/null', '')}\n${words}; _anagate_completion; echo "\${COMPREPLY[@]}"`;
+    expect(execFileSync('bash', ['--norc', '-c', shell], { stdio: 'pipe' }).toString()).toBe('subsystem\n');
+  });
+
+  it.each([
+    ['subsystem list --nqn nqn.2026-11.test:a', 0],
+    ['listener list --subsystem_nqn=nqn.2026-11.test:a', 2],
+    ['ns set-auto-resize --nqn nqn.2026-11.test:a --nsid 1 --auto_resize_enabled no', 2],
+    ['gw ok_to_stop --gateway gw-a', 95],
+    ['subsystem list --gw-group=other', 22],
+    ['subsystem list --gw-group shop', 0],
+  ])('takes other names for the same things: %s', async (line, expected) => {
+    const served = await ServedGateway.start();
+    served.gateway.gatewayInfo.group = 'shop';
+    const env = { CEPH_NVMEOF_SERVER_ADDRESS: `127.0.0.1:${served.server.port}` };
+    const { status, err } = await runCli(line, env);
+    expect(err).not.toContain('See:');
+    expect(status).toBe(expected);
+    await served.stop();
+  });
+
+  it.each(['spdk_log_level get', 'subsystem add_kmip_server_endpoint -n x'])(
+    'says why ceph-nvmeof has it and Anagate has not: %s',
+    async (line) => {
+      expect(await cli(line)).toMatchObject({ status: 2, err: expect.stringContaining('not supported: ') });
+    },
+  );
 
   it('prints a completion script', async () => {
     expect((await cli('completion')).out).toContain('anagate --get-yargs-completions');

@@ -2,6 +2,7 @@
 import type { Command } from '../command.ts';
 import { config } from './config.ts';
 import { connection } from './connection.ts';
+import { getSubsystems } from './get-subsystems.ts';
 import { events, group } from './group.ts';
 import { gw } from './gw.ts';
 import { host } from './host.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   host,
   namespace,
   connection,
+  getSubsystems,
   config,
   version,
 ];
