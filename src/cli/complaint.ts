@@ -83,9 +83,10 @@ function unknownCommand(
   ownNames: readonly string[],
 ): string | undefined {
   if (first === undefined || ownNames.includes(first)) return undefined;
-  const elsewhere = NOT_HERE[first] ?? NOT_HERE[`${first} ${second}`];
-  if (elsewhere !== undefined) return `not supported: ${elsewhere}`;
   const command = findCommand(first, commands);
+  const isHere = command !== undefined && (!isNoun(command) || findVerb(second, command) !== undefined);
+  const elsewhere = isHere ? undefined : (NOT_HERE[first] ?? NOT_HERE[`${command?.name} ${second}`]);
+  if (elsewhere !== undefined) return `not supported: ${elsewhere}`;
   if (command === undefined) {
     const names = commands.flatMap((c) => [c.name, ...(isNoun(c) ? c.aliases : [])]);
     return unknown(`command "${first}"`, nearest(first, [...names, ...ownNames]));

@@ -40,10 +40,33 @@ function verbNamed(word: string, verbs: ReadonlySet<string>): string {
   return [word.replaceAll('_', '-'), word.replaceAll('-', '_')].find((other) => verbs.has(other)) ?? word;
 }
 
-/** Commands of ceph-nvmeof that are not here, as they are typed, and what to say of them. */
+const NO_KMIP = 'images are not encrypted here, so there are no KMIP servers';
+const NO_KEYS = 'authentication of hosts is not supported yet';
+const NOT_YET = 'ceph-nvmeof has it, and Anagate not yet';
+
+/** Commands of ceph-nvmeof and what to say of those that are not here. One that is here wins. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
   spdk_log_level: 'there is no SPDK here; the log level is that of the gateway: gw set_log_level',
-  'subsystem add_kmip_server_endpoint': 'images are not encrypted here, so there are no KMIP servers',
-  'subsystem del_kmip_server_endpoint': 'images are not encrypted here, so there are no KMIP servers',
-  'subsystem list_kmip_server_endpoints': 'images are not encrypted here, so there are no KMIP servers',
+  'subsystem add_kmip_server_endpoint': NO_KMIP,
+  'subsystem del_kmip_server_endpoint': NO_KMIP,
+  'subsystem list_kmip_server_endpoints': NO_KMIP,
+  'subsystem change_key': NO_KEYS,
+  'subsystem del_key': NO_KEYS,
+  'host change_key': NO_KEYS,
+  'host del_key': NO_KEYS,
+  'host change_controller_key': NO_KEYS,
+  'host del_controller_key': NO_KEYS,
+  'gw get_stats': NOT_YET,
+  'gw get_thread_stats': NOT_YET,
+  'gw set_io_stats_mode': 'statistics of I/O are always on',
+  'connection get_io_statistics': NOT_YET,
+  'connection reset_io_statistics': NOT_YET,
+  'namespace set_qos': NOT_YET,
+  'namespace add_host': NOT_YET,
+  'namespace del_host': NOT_YET,
+  'namespace list_hosts': NOT_YET,
+  'namespace list_locations': NOT_YET,
+  'namespace change_visibility': NOT_YET,
+  'namespace change_location': NOT_YET,
+  'namespace refresh_size': NOT_YET,
 };
