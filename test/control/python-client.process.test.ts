@@ -133,8 +133,9 @@ function everything(): [rpc: string, request: object][] {
   ];
 }
 
-/** Refused for what they are about, which this gateway or namespace is not: an image, a group. */
+/** Refused for what they are about, which this gateway or namespace is not: an image, a group, at a location. */
 const REFUSED = new Set([
+  'namespace_change_location',
   'namespace_set_rbd_trash_image',
   'namespace_set_auto_resize',
   'list_gateways',
