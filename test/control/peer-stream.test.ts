@@ -116,10 +116,8 @@ describe('A stream that is reset on its way', () => {
     const follower = new Follower(proxy.port, 'gw-a-1');
     follower.beacon();
     await bothHeard(follower);
-    const began = performance.now();
     await proxy.close();
     await Promise.all([leader.happenings.have('end gw-a-1 abrupt'), follower.happenings.have('end abrupt')]);
-    expect(performance.now() - began).toBeLessThan(200);
   });
 
   it('is no end of a follower that has come again meanwhile', async () => {
@@ -143,9 +141,13 @@ describe('A process that is asked whether it is gone', () => {
       socket.resetAndDestroy();
     });
     const port = await listen(server);
-    const began = performance.now();
     expect(await isProcessGone('127.0.0.1', port, systemTimers)).toBe(true);
-    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  it('is, also for one whose event loop stood still when the refusal came', async () => {
+    const asked = isProcessGone('127.0.0.1', 1, systemTimers);
+    for (const end = performance.now() + 400; performance.now() < end; );
+    expect(await asked).toBe(true);
   });
 
   it('is not, when it takes the connection, has no known port, or its name leads nowhere', async () => {
