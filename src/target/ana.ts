@@ -49,7 +49,7 @@ export class AnaGroup {
   withheld: Request[] = [];
   /** Data buffers of its commands: a backend that stands still shall not keep those of other groups from theirs. */
   readonly buffers = new BufferAccount();
-  /** Namespaces on which commands may wait for orphaned writes. */
+  /** Namespaces on which commands may wait for orphaned writes or for the namespace's limits. */
   readonly namespacesWaiting = new Set<Namespace>();
   /** Called when a drain may have moved on. */
   onQuiet: (() => void) | null = null;
@@ -257,10 +257,10 @@ function releaseHeld(group: AnaGroup): void {
   }
 }
 
-/** Commands that wait for orphaned writes must not wait on when the group serves no more: another path may have them. */
+/** Commands that wait for orphaned writes, or for their limits, must not wait on when the group serves no more: another path may have them. */
 function releaseWaiting(group: AnaGroup): void {
   if (group.namespacesWaiting.size === 0) return;
   const namespaces = [...group.namespacesWaiting];
   group.namespacesWaiting.clear();
-  for (const namespace of namespaces) namespace.retryWaiting();
+  for (const namespace of namespaces) namespace.turnAwayWaiting();
 }

@@ -28,6 +28,12 @@ export function plan(target: Target, request: Request): number {
     : planIo(target, controller, request);
 }
 
+/** False: it waits for its namespace's limits, and the transport will be told to {@link QueueTransport.proceed}. */
+export function mayGoOn(request: Request): boolean {
+  const { namespace } = request;
+  return namespace === null || namespace.limiter === null || namespace.limiter.admit(request);
+}
+
 /** Ends a command whose data could not be had as promised (SGL, digest), and the other half of its fused pair. */
 export function failData(request: Request, status: number): void {
   failPartner(request);

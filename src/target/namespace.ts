@@ -1,6 +1,7 @@
 /** A namespace as hosts see it: identity and geometry from the record, bytes from a block device. */
 import type { BlockDevice } from '../base/block-device.ts';
 import type { Controller } from './controller.ts';
+import type { IoLimiter } from './io/io-limiter.ts';
 import { NamespaceStats } from './namespace-stats.ts';
 import type { Request } from './request.ts';
 
@@ -41,6 +42,8 @@ export class Namespace {
   removed = false;
   /** As in the config; changed by {@link Subsystem.setVisibility}. */
   visibleTo: ReadonlySet<string> | null;
+  /** null: hosts may do as much as they can. */
+  limiter: IoLimiter | null = null;
 
   /**
    * Writes whose connection is gone while the backend still works on them (ha-design S9). While there are any,
@@ -85,10 +88,11 @@ export class Namespace {
 
   /** The connection of a command is gone: it must not be kept here as long as a backend that stands still keeps the orphans. */
   stopWaiting(request: Request): void {
+    if (this.limiter?.remove(request)) return;
     const at = this.waiting.indexOf(request);
     if (at < 0) return;
     this.waiting.splice(at, 1);
-    if (this.waiting.length === 0)
+    if (this.waiting.length === 0 && !this.limiter?.isWaitedFor)
       request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
   }
 
@@ -97,13 +101,17 @@ export class Namespace {
     if (this.orphans.delete(orphan)) this.retryWaiting();
   }
 
-  /** Commands that wait for orphaned writes pass the gate again: one of those has ended, or the ANA group stopped serving. */
-  retryWaiting(): void {
+  /** The namespace is gone, or its ANA group stopped serving or is another one: commands that wait shall not do so for nothing. */
+  turnAwayWaiting(): void {
+    this.retryWaiting();
+    this.limiter?.turnAway();
+  }
+
+  /** Commands that wait for orphaned writes pass the gate again. */
+  private retryWaiting(): void {
     if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = [];
-    for (const request of waiting)
-      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
     for (const request of waiting) {
       if (request.queue.closed) request.queue.discard(request);
       else request.execute(request);

@@ -12,6 +12,8 @@ import { Request } from './request.ts';
 export interface QueueTransport {
   /** Sends the answer of `request`, soon; calls {@link Queue.release} when it has been handed to the socket. */
   respond(request: Request): void;
+  /** The limits of its namespace let the command go on: its data is brought, if it has not come yet, and it is executed. */
+  proceed(request: Request): void;
   /** Gives back the data buffer of a request that will not be answered. */
   dropBuffer(request: Request): void;
   /** The data buffer of a request that was abandoned counts no more: the backend has it for nobody knows how long. */

@@ -65,6 +65,10 @@ export class Request implements BlockCompletion {
   /** Time of the turn in which the command arrived, milliseconds of the clock. */
   arrivedMs = 0;
   namespace: Namespace | null = null;
+  /** When it began to wait because of its namespace's limits, milliseconds of the clock; its number among such; and how long it waited. */
+  limitedSinceMs = 0;
+  limitedNumber = 0;
+  limitedMs = 0;
   /** Byte extent on the namespace, for range checks and orphaned writes. */
   offset = 0;
   length = 0;
@@ -122,6 +126,7 @@ export class Request implements BlockCompletion {
     this.received = 0;
     this.damaged = false;
     this.namespace = null;
+    this.limitedMs = 0;
     this.partner = null;
     this.ready = false;
     this.step = 0;

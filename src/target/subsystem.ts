@@ -88,7 +88,7 @@ export class Subsystem {
     this.namespaces.delete(nsid);
     this.announce(namespace);
     for (const ana of this.anaTables()) ana.memberCameOrWent(namespace.anaGroupId);
-    namespace.retryWaiting();
+    namespace.turnAwayWaiting();
     return namespace;
   }
 
@@ -130,7 +130,7 @@ export class Subsystem {
       ana.membersChanged(old);
       ana.membersChanged(groupId);
     }
-    namespace.retryWaiting();
+    namespace.turnAwayWaiting();
   }
 
   /** Ends every controller. */

@@ -3,7 +3,7 @@
  * and keeps the answers. Data of a write may arrive at once, later, damaged or never.
  */
 
-import { failData, plan } from '../../src/target/dispatch.ts';
+import { failData, mayGoOn, plan } from '../../src/target/dispatch.ts';
 import type { Port } from '../../src/target/port.ts';
 import { Queue, type QueueTransport } from '../../src/target/queue.ts';
 import { type Request, Transfer } from '../../src/target/request.ts';
@@ -47,6 +47,7 @@ export class FakeConnection implements QueueTransport {
   readonly #target: Target;
   readonly #answers: Answer[] = [];
   readonly #done: Request[] = [];
+  readonly #options = new Map<Request, SendOptions>();
   #nextCid = 0;
 
   constructor(target: Target, port: Port) {
@@ -87,8 +88,10 @@ export class FakeConnection implements QueueTransport {
     request.parse(bytes, 0);
     const status = this.queue.register(request) ? plan(this.#target, request) : 0x003 | DNR;
     if (status !== 0) request.complete(status);
-    else if (request.dataLength === 0) request.execute(request);
-    else this.#move(request, options);
+    else {
+      this.#options.set(request, options);
+      if (mayGoOn(request)) this.proceed(request);
+    }
     this.settle();
     return cid;
   }
@@ -160,6 +163,11 @@ export class FakeConnection implements QueueTransport {
   }
 
   // ---- what the target calls ----
+
+  proceed(request: Request): void {
+    if (request.dataLength === 0) request.execute(request);
+    else this.#move(request, this.#options.get(request)!);
+  }
 
   respond(request: Request): void {
     if (this.closedBecause !== null) throw new Error('answer on a closed connection');

@@ -1,4 +1,4 @@
-/** Abort: ends a command that waits (an AER, or one held by a drain); what the backend has cannot be called back. */
+/** Abort: ends a command that waits (an AER, one held by a drain, or by its namespace's limits); what the backend has cannot be called back. */
 import { Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
 import { failPartner } from '../io/fused.ts';
@@ -14,7 +14,9 @@ export function executeAbort(controller: Controller, request: Request): void {
   const waiting =
     victim !== null &&
     victim !== request &&
-    (controller.events.remove(victim) || controller.port.ana.unhold(victim));
+    (controller.events.remove(victim) ||
+      controller.port.ana.unhold(victim) ||
+      (victim.namespace?.limiter?.remove(victim) ?? false));
   if (waiting) {
     failPartner(victim);
     victim.complete(Status.abortRequested);

@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { BUFFER_HEADROOM, type DataBuffer } from '../../base/buffer-pool.ts';
 import type { Timer } from '../../base/clock.ts';
-import { failData, plan } from '../../target/dispatch.ts';
+import { failData, mayGoOn, plan } from '../../target/dispatch.ts';
 import type { Port } from '../../target/port.ts';
 import { Queue, type QueueTransport } from '../../target/queue.ts';
 import { type Request, Transfer } from '../../target/request.ts';
@@ -162,8 +162,8 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     if (this.receivingInCapsule) {
       const status =
         this.receivingStatus !== 0 ? this.receivingStatus : digestOk ? 0 : Status.transientTransportError;
-      if (status === 0) request.execute(request);
-      else failData(request, status);
+      if (status !== 0) failData(request, status);
+      else if (mayGoOn(request)) request.execute(request);
       return;
     }
     request.received += this.receivingBytes;
@@ -238,11 +238,14 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
       }
     } else if (status !== 0) {
       request.complete(status);
-    } else if (request.dataLength === 0) {
-      request.execute(request);
-    } else {
-      this.admission.admit(request);
+    } else if (mayGoOn(request)) {
+      this.proceed(request);
     }
+  }
+
+  proceed(request: Request): void {
+    if (request.dataLength === 0 || request.buffer !== null) request.execute(request);
+    else this.admission.admit(request);
   }
 
   private h2cData(flags: number, buf: Buffer, at: number, dataLength: number): void {

@@ -129,6 +129,10 @@ export class SimConnection implements QueueTransport {
 
   writeOff(): void {}
 
+  proceed(): void {
+    throw new Error('no namespace has limits here');
+  }
+
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
