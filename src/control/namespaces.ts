@@ -7,9 +7,15 @@ import type {
   NamespaceSpec,
   RbdSpec,
 } from '../gateway/gateway-api.ts';
+import type { QosLimits } from '../gateway/qos.ts';
 import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { MIB, refuseFeatures, requireNqn, requireNsid, toBytes, toNqnFilter } from './convert.ts';
-import type { ListNamespacesReq, NamespaceAddReq, NamespaceCli } from './gateway-types.ts';
+import type {
+  ListNamespacesReq,
+  NamespaceAddReq,
+  NamespaceCli,
+  NamespaceSetQosReq,
+} from './gateway-types.ts';
 
 /** The name by which metrics and ceph-nvmeof's clients know what is behind a namespace. */
 export function bdevName(uuid: string): string {
@@ -24,6 +30,7 @@ export function namespaceRpcs(
   | 'namespace_resize'
   | 'namespace_change_load_balancing_group'
   | 'namespace_change_location'
+  | 'namespace_set_qos_limits'
   | 'namespace_set_rbd_trash_image'
   | 'namespace_set_auto_resize'
   | 'list_namespaces'
@@ -71,6 +78,13 @@ export function namespaceRpcs(
       answerDone(`Failure changing location of namespace ${nsid} in ${nqn}`, () =>
         gateway.changeNamespaceLocation(requireNqn(nqn), requireNsid(nsid), location),
       ),
+
+    namespace_set_qos_limits: (request) => {
+      const { subsystem_nqn: nqn, nsid } = request;
+      return answerDone(`Failure setting QoS limits of namespace ${nsid} in ${nqn}`, () =>
+        gateway.setQosLimits(requireNqn(nqn), requireNsid(nsid), toQosLimits(request)),
+      );
+    },
 
     namespace_set_rbd_trash_image: ({ subsystem_nqn: nqn, nsid, trash_image: trashOnDelete }) =>
       answerDone(`Failure setting RBD trash image flag of namespace ${nsid} in ${nqn}`, () =>
@@ -188,6 +202,17 @@ function toRbdSpec(request: NamespaceAddReq): RbdSpec {
   };
 }
 
+/** Those that the request has; 0 takes a limit away. */
+function toQosLimits(request: NamespaceSetQosReq): Partial<QosLimits> {
+  const { rw_ios_per_second, rw_mbytes_per_second, r_mbytes_per_second, w_mbytes_per_second } = request;
+  return {
+    ...(rw_ios_per_second !== undefined && { rwIos: Number(rw_ios_per_second) }),
+    ...(rw_mbytes_per_second !== undefined && { rwMbytes: Number(rw_mbytes_per_second) }),
+    ...(r_mbytes_per_second !== undefined && { rMbytes: Number(r_mbytes_per_second) }),
+    ...(w_mbytes_per_second !== undefined && { wMbytes: Number(w_mbytes_per_second) }),
+  };
+}
+
 function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
   const { backend } = namespace;
   return {
@@ -199,10 +224,10 @@ function toNamespaceCli(namespace: NamespaceInfo): NamespaceCli {
     block_size: namespace.blockSize,
     rbd_image_size: namespace.sizeBytes,
     uuid: namespace.uuid,
-    rw_ios_per_second: 0,
-    rw_mbytes_per_second: 0,
-    r_mbytes_per_second: 0,
-    w_mbytes_per_second: 0,
+    rw_ios_per_second: namespace.qos.rwIos,
+    rw_mbytes_per_second: namespace.qos.rwMbytes,
+    r_mbytes_per_second: namespace.qos.rMbytes,
+    w_mbytes_per_second: namespace.qos.wMbytes,
     auto_visible: namespace.autoVisible,
     hosts: namespace.hosts,
     location: namespace.location,

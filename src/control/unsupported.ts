@@ -18,7 +18,6 @@ export const unsupportedRpcs = {
   list_kmip_server_endpoints: refuse('Failure listing KMIP server endpoints', NO_ENCRYPTION),
   set_keep_host_connected: refuse('Failure keeping host connected', 'not supported yet'),
   change_host_key: refuse('Failure changing host key', NO_AUTHENTICATION),
-  namespace_set_qos_limits: refuse('Failure setting QoS limits', 'not supported yet'),
   get_connection_io_statistics: refuse('Failure getting IO statistics', SEE_METRICS),
   get_gateway_stats: refuse("Failure getting gateway's stats", SEE_METRICS),
   get_thread_stats: refuse('Failure getting thread stats', SEE_METRICS),

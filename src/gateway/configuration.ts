@@ -17,6 +17,7 @@ import {
   type ListenerRecord,
   type NamespaceHostRecord,
   type NamespaceRecord,
+  type QosRecord,
   type SubsystemRecord,
 } from './records.ts';
 
@@ -36,6 +37,8 @@ export interface SubsystemConfig {
   readonly namespaces: Map<number, NamespaceRecord>;
   /** NQNs of the hosts that are listed for a namespace, by nsid; a set is replaced, never changed. */
   readonly namespaceHosts: Map<number, ReadonlySet<string>>;
+  /** By nsid. */
+  readonly qos: Map<number, QosRecord>;
 }
 
 /** A record that came (`before` null), went (`after` null) or changed. */
@@ -51,6 +54,7 @@ const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
   network: 1,
   namespace: 2,
   'ns-host': 3,
+  qos: 3,
   listener: 4,
 };
 
@@ -240,9 +244,10 @@ export class Configuration {
         throw orphan(keyOf(after), `subsystem_${after.nqn}`);
     }
     for (const nqn of going) {
-      const { allowAnyHost, hosts, listeners, networks, namespaces, namespaceHosts } =
+      const { allowAnyHost, hosts, listeners, networks, namespaces, namespaceHosts, qos } =
         this.#subsystems.get(nqn)!;
       let members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + networks.size + namespaces.size;
+      members += qos.size;
       for (const listed of namespaceHosts.values()) members += listed.size;
       if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', `subsystem_${nqn}`);
     }
@@ -283,6 +288,7 @@ export class Configuration {
     const subsystem = this.#subsystems.get(record.nqn)!;
     if (record.kind === 'namespace') subsystem.namespaces.set(record.nsid, record);
     else if (record.kind === 'ns-host') listHost(subsystem, record);
+    else if (record.kind === 'qos') subsystem.qos.set(record.nsid, record);
     else if (record.kind === 'listener') subsystem.listeners.set(keyOf(record), record);
     else if (record.kind === 'network') subsystem.networks.add(record.mask);
     else if (record.hostNqn === '*') subsystem.allowAnyHost = true;
@@ -298,6 +304,7 @@ export class Configuration {
     const subsystem = this.#subsystems.get(record.nqn)!;
     if (record.kind === 'namespace') subsystem.namespaces.delete(record.nsid);
     else if (record.kind === 'ns-host') unlistHost(subsystem, record);
+    else if (record.kind === 'qos') subsystem.qos.delete(record.nsid);
     else if (record.kind === 'listener') subsystem.listeners.delete(keyOf(record));
     else if (record.kind === 'network') subsystem.networks.delete(record.mask);
     else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
@@ -347,6 +354,7 @@ function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
     automatic: new Map(),
     namespaces: new Map(),
     namespaceHosts: new Map(),
+    qos: new Map(),
   };
 }
 

@@ -4,6 +4,7 @@
  * {@link AnagateError} and changes nothing when it cannot be done.
  */
 
+import type { QosLimits } from './qos.ts';
 import type { NamespaceMove } from './rebalance.ts';
 import type { RehearsalApi } from './rehearsal.ts';
 import type { StatisticsApi } from './statistics.ts';
@@ -128,6 +129,7 @@ export interface NamespaceInfo {
   disableAutoResize: boolean;
   /** The image is smaller than the namespace; what lies past its end is lost. */
   imageWasShrunk: boolean;
+  qos: QosLimits;
 }
 export interface HostsInfo {
   nqn: string;
@@ -218,6 +220,8 @@ export interface GatewayApi {
   deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void>;
   /** INVALID_ARGUMENT when the namespace is not on an image. */
   changeImageTreatment(nqn: string, nsid: number, treatment: ImageTreatment): Promise<void>;
+  /** A limit that is left out stays as it is. */
+  setQosLimits(nqn: string, nsid: number, limits: Partial<QosLimits>): Promise<void>;
   listNamespaces(filter?: { nqn?: string; nsid?: number; uuid?: string }): NamespaceInfo[];
 
   /** Spreads the namespaces evenly over the ANA groups, or only says how. Resolves before the moves are made. */

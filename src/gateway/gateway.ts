@@ -46,6 +46,7 @@ import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
 import { NamespaceRequests } from './namespace-requests.ts';
 import { type LeaseTerms, Ownership } from './ownership.ts';
+import type { QosLimits } from './qos.ts';
 import { Rebalancer } from './rebalancer.ts';
 import type { ListenerRecord } from './records.ts';
 import { Rehearsal } from './rehearsal.ts';
@@ -190,6 +191,7 @@ export class Gateway implements GatewayApi {
       groups: options.groups,
       visibleTo: (nqn, nsid) => this.#config.visibleTo(nqn, nsid),
       standby: { isServed: (group) => this.#ownership.isCalled(group), most: LIMITS.standbyImages },
+      qosOf: (nqn, nsid) => this.#config.subsystems.get(nqn)?.qos.get(nsid)?.limits,
       log,
     });
     this.#rebalancer = new Rebalancer({
@@ -536,6 +538,10 @@ export class Gateway implements GatewayApi {
 
   deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
     return this.#namespaces.deleteHost(nqn, nsid, hostNqn);
+  }
+
+  setQosLimits(nqn: string, nsid: number, limits: Partial<QosLimits>): Promise<void> {
+    return this.#namespaces.setQosLimits(nqn, nsid, limits);
   }
 
   // ---- what there is ----

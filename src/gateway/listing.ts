@@ -6,6 +6,7 @@ import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
 import { allListeners, type Configuration, type SubsystemConfig } from './configuration.ts';
 import type { ConnectionInfo, HostsInfo, ListenerInfo, NamespaceInfo, SubsystemInfo } from './gateway-api.ts';
 import type { Listeners } from './listeners.ts';
+import { UNLIMITED } from './qos.ts';
 import type { ListenerRecord, NamespaceRecord } from './records.ts';
 import { MODEL } from './target-applier.ts';
 
@@ -123,6 +124,7 @@ export class Listing {
       hosts: [...listed].sort(),
       location: record.location ?? '',
       disableAutoResize: record.disableAutoResize ?? false,
+      qos: this.#options.config.subsystem(nqn).qos.get(nsid)?.limits ?? UNLIMITED,
       imageWasShrunk: (this.#options.deviceBytes(record) ?? sizeBytes) < sizeBytes,
     };
   }

@@ -22,6 +22,7 @@ import {
   planRefreshSize,
   planResize,
 } from './namespace-plans.ts';
+import { planSetQos, type QosLimits } from './qos.ts';
 import { imagePathOf, type NamespaceRecord } from './records.ts';
 import { usesBacking } from './shared-backing.ts';
 import { refuse } from './validation.ts';
@@ -158,6 +159,10 @@ export class NamespaceRequests {
 
   deleteHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
     return this.#change((config) => planDeleteNamespaceHost(config, nqn, nsid, hostNqn));
+  }
+
+  setQosLimits(nqn: string, nsid: number, limits: Partial<QosLimits>): Promise<void> {
+    return this.#change((config) => planSetQos(config, nqn, nsid, limits));
   }
 
   /** Namespaces grow with their images, unless they are not to. The owner of an ANA group says it for all. */

@@ -9,6 +9,7 @@ import { AnagateError } from '../base/errors.ts';
 import { LIMITS } from '../limits.ts';
 import { isUuid } from '../wire/uuid.ts';
 import { isMaskText } from './network-mask.ts';
+import type { QosLimits } from './qos.ts';
 
 export interface SubsystemRecord {
   readonly kind: 'subsystem';
@@ -102,6 +103,14 @@ export interface NamespaceHostRecord {
   readonly hostNqn: string;
 }
 
+/** Limits of a namespace; gone when there are none. */
+export interface QosRecord {
+  readonly kind: 'qos';
+  readonly nqn: string;
+  readonly nsid: number;
+  readonly limits: QosLimits;
+}
+
 /** The records that belong to a subsystem, and those of the subsystems. */
 export type ConfigRecord =
   | SubsystemRecord
@@ -109,7 +118,8 @@ export type ConfigRecord =
   | NetworkRecord
   | ListenerRecord
   | NamespaceRecord
-  | NamespaceHostRecord;
+  | NamespaceHostRecord
+  | QosRecord;
 
 /** As `rbd` takes it: `pool/image` or `pool/namespace/image`. */
 export function imagePathOf({ pool, radosNamespace, image }: RbdRecord): string {
@@ -143,6 +153,8 @@ export function keyOf(record: ConfigRecord | GatewayRecord): string {
       return `namespace_${record.nqn}_${record.nsid}`;
     case 'ns-host':
       return `ns-host_${record.nqn}_${record.nsid}_${record.hostNqn}`;
+    case 'qos':
+      return `qos_${record.nqn}_${record.nsid}`;
   }
 }
 
@@ -191,7 +203,19 @@ function fieldsOf(record: ConfigRecord | GatewayRecord): Record<string, unknown>
       };
     case 'ns-host':
       return { subsystem_nqn: record.nqn, nsid: record.nsid, host_nqn: record.hostNqn };
+    case 'qos':
+      return { subsystem_nqn: record.nqn, nsid: record.nsid, ...qosFields(record.limits) };
   }
+}
+
+/** Only those that are limits. */
+function qosFields({ rwIos, rwMbytes, rMbytes, wMbytes }: QosLimits): Record<string, number> {
+  return {
+    ...(rwIos > 0 && { rw_ios_per_second: rwIos }),
+    ...(rwMbytes > 0 && { rw_mbytes_per_second: rwMbytes }),
+    ...(rMbytes > 0 && { r_mbytes_per_second: rMbytes }),
+    ...(wMbytes > 0 && { w_mbytes_per_second: wMbytes }),
+  };
 }
 
 function backendFields(backend: BackendRecord): Record<string, string | boolean> {
@@ -261,6 +285,8 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
         nsid: fields.integer('nsid', 1, LIMITS.maxNamespacesPerSubsystem),
         hostNqn: fields.text('host_nqn'),
       };
+    case 'qos':
+      return decodeQos(fields);
     default:
       return fields.refuse('this version of Anagate does not know records of that kind');
   }
@@ -302,6 +328,20 @@ function decodeNamespace(fields: FieldReader): NamespaceRecord {
     ...(fields.flag('no_auto_visible') && { noAutoVisible: true }),
     ...(location && { location }),
     backend: decodeBackend(fields),
+  };
+}
+
+function decodeQos(fields: FieldReader): QosRecord {
+  return {
+    kind: 'qos',
+    nqn: fields.text('subsystem_nqn'),
+    nsid: fields.integer('nsid', 1, LIMITS.maxNamespacesPerSubsystem),
+    limits: {
+      rwIos: fields.count('rw_ios_per_second'),
+      rwMbytes: fields.count('rw_mbytes_per_second'),
+      rMbytes: fields.count('r_mbytes_per_second'),
+      wMbytes: fields.count('w_mbytes_per_second'),
+    },
   };
 }
 
@@ -370,6 +410,12 @@ class FieldReader {
     const value = this.#fields[name];
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
     return this.refuse(`${name} is not a whole number from ${least} to ${most}`);
+  }
+
+  /** Absent is 0. As a text, too: ceph-nvmeof's records have 64-bit numbers so. */
+  count(name: string): number {
+    const value = Number(this.#fields[name] ?? 0);
+    return Number.isSafeInteger(value) && value >= 0 ? value : this.refuse(`${name} is not a whole number`);
   }
 
   /** Absent is false. */

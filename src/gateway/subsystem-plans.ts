@@ -81,6 +81,7 @@ export function planDeleteSubsystem(config: Configuration, nqn: string, force: b
       .flatMap((nsid) => namespaceHosts(subsystem, nsid))
       .map(removeRecord),
     ...[...subsystem.networks].map((mask) => removeRecord({ kind: 'network', nqn, mask })),
+    ...[...subsystem.qos.values()].map(removeRecord),
     ...[...subsystem.namespaces.values()].map(removeRecord),
     ...hostNqns(subsystem).map((hostNqn) => removeRecord({ kind: 'host', nqn, hostNqn })),
     removeRecord(subsystem.record),

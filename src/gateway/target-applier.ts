@@ -8,6 +8,7 @@
 import type { BlockDevice } from '../base/block-device.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
+import { limitNamespace } from '../target/io/io-limiter.ts';
 import type { Subsystem } from '../target/subsystem.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
@@ -16,6 +17,7 @@ import type { Configuration, RecordChange } from './configuration.ts';
 import { DeviceOpening, type Standby } from './device-opening.ts';
 import type { Listeners } from './listeners.ts';
 import type { NamespaceDevices } from './namespace-devices.ts';
+import { type QosLimits, toIoLimits } from './qos.ts';
 import {
   type ConfigRecord,
   type HostRecord,
@@ -45,6 +47,8 @@ export interface TargetApplierOptions {
   visibleTo: Configuration['visibleTo'];
   /** Absent: all devices are opened at once. */
   standby?: Standby;
+  /** The limits of a namespace, if it has any; of the same. */
+  qosOf(nqn: string, nsid: number): QosLimits | undefined;
   log: Log;
 }
 
@@ -169,6 +173,9 @@ export class TargetApplier {
       case 'ns-host':
         this.#showNamespace(record);
         return;
+      case 'qos':
+        this.#limitNamespace(record);
+        return;
       case 'listener':
         await this.#openListener(record);
     }
@@ -192,6 +199,9 @@ export class TargetApplier {
       case 'ns-host':
         this.#showNamespace(record);
         return;
+      case 'qos':
+        this.#limitNamespace(record);
+        return;
       case 'listener':
         this.#troubles.delete(keyOf(record));
         target.remotePorts.withdraw(keyOf(record));
@@ -204,6 +214,10 @@ export class TargetApplier {
       this.#changeNamespace(after);
       await this.#opening.change(after);
       if (before.anaGroupId !== after.anaGroupId) this.#moveDevice(after);
+      return;
+    }
+    if (after.kind === 'qos') {
+      this.#limitNamespace(after);
       return;
     }
     await this.#remove(before);
@@ -246,6 +260,16 @@ export class TargetApplier {
       { nsid, uuid, nguid, anaGroupId, blockSize, sizeBytes, readOnly, visibleTo },
       device,
     );
+    this.#limitNamespace(record);
+  }
+
+  /** At once, also for commands that wait. A namespace that comes later, or anew, has its limits from the beginning. */
+  #limitNamespace({ nqn, nsid }: { nqn: string; nsid: number }): void {
+    const { target, qosOf } = this.#options;
+    const qos = qosOf(nqn, nsid);
+    const namespace = target.subsystems.get(nqn)?.namespaces.get(nsid);
+    if (namespace !== undefined)
+      limitNamespace(namespace, qos === undefined ? null : toIoLimits(qos), target);
   }
 
   #changeNamespace(after: NamespaceRecord): void {

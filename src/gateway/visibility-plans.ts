@@ -15,10 +15,13 @@ import { findNamespace } from './namespace-plans.ts';
 import type { NamespaceHostRecord, NamespaceRecord } from './records.ts';
 import { refuse, requireHostNqn } from './validation.ts';
 
-/** Removes a namespace with the hosts that are listed for it. */
+/** Removes a namespace with the hosts that are listed for it, and its limits. */
 export function planDeleteNamespace(config: Configuration, { nqn, nsid }: NamespaceRecord): ConfigChange[] {
   const record = findNamespace(config, nqn, nsid);
-  return [...namespaceHosts(config.subsystem(nqn), nsid).map(removeRecord), removeRecord(record)];
+  const subsystem = config.subsystem(nqn);
+  const qos = subsystem.qos.get(nsid);
+  const belongings = [...namespaceHosts(subsystem, nsid), ...(qos === undefined ? [] : [qos])];
+  return [...belongings, record].map(removeRecord);
 }
 
 /**

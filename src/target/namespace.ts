@@ -101,7 +101,7 @@ export class Namespace {
     if (this.orphans.delete(orphan)) this.retryWaiting();
   }
 
-  /** The namespace is gone, or its ANA group stopped serving or is another one: commands that wait shall not do so for nothing. */
+  /** The namespace is gone, for all or for some hosts, or its ANA group stopped serving or is another one: commands that wait shall not do so for nothing. */
   turnAwayWaiting(): void {
     this.retryWaiting();
     this.limiter?.turnAway();

@@ -108,7 +108,7 @@ export class Subsystem {
       tables.add(controller.port.ana);
     }
     for (const ana of tables) ana.memberCameOrWent(namespace.anaGroupId);
-    namespace.retryWaiting();
+    namespace.turnAwayWaiting();
   }
 
   /** The namespace has another size now: hosts read it anew. */

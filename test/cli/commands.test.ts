@@ -376,6 +376,7 @@ describe('namespace', () => {
       '1',
       'read write',
       'all hosts',
+      'none',
     ]);
     expect((await plainRow('ns list'))[0]).toBe(NQN);
     expect((await cli(`ns list -n ${NQN} --nsid 7`)).out).toBe(`No namespace 7 in subsystem ${NQN}`);

@@ -16,6 +16,7 @@ import type {
   SubsystemSpec,
 } from '../../src/gateway/gateway-api.ts';
 
+import { type QosLimits, UNLIMITED } from '../../src/gateway/qos.ts';
 import type { RehearsalApi } from '../../src/gateway/rehearsal.ts';
 import type { NamespaceIoStats, StatisticsApi } from '../../src/gateway/statistics.ts';
 
@@ -220,6 +221,7 @@ export class FakeGateway implements GatewayApi {
       location: spec.location ?? '',
       disableAutoResize: spec.disableAutoResize ?? false,
       imageWasShrunk: false,
+      qos: UNLIMITED,
     };
     this.#namespaces.push(namespace);
     return namespace;
@@ -283,6 +285,11 @@ export class FakeGateway implements GatewayApi {
 
   async deleteNamespaceHost(nqn: string, nsid: number, hostNqn: string): Promise<void> {
     removeIf(this.#namespace(nqn, nsid).hosts, (host) => host === hostNqn);
+  }
+
+  async setQosLimits(nqn: string, nsid: number, limits: Partial<QosLimits>): Promise<void> {
+    const namespace = this.#namespace(nqn, nsid);
+    namespace.qos = { ...namespace.qos, ...limits };
   }
 
   listNamespaces(filter: { nqn?: string; nsid?: number; uuid?: string } = {}): NamespaceInfo[] {

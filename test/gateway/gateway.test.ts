@@ -93,6 +93,7 @@ describe('requests', () => {
       readOnly: false,
       disableAutoResize: false,
       imageWasShrunk: false,
+      qos: { rwIos: 0, rwMbytes: 0, rMbytes: 0, wMbytes: 0 },
     });
     expect(gateway.listNamespaces({ nsid: 2 })).toHaveLength(1);
     expect(gateway.listNamespaces({ uuid: '00000000-0000-4000-8000-000000000002' })).toHaveLength(1);

@@ -3,6 +3,7 @@ import type { Options } from 'yargs';
 import type { NamespaceCli } from '../../control/gateway-types.ts';
 import type { Verb } from '../command.ts';
 import { formatSize } from '../size.ts';
+import { qosText } from './qos.ts';
 import { MAX_NSID, NSID, SUBSYSTEM } from './shared-options.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
@@ -60,6 +61,7 @@ export const list: Verb = {
       'Load Balancing Group',
       'Access',
       'Visibility',
+      'Limits',
     ],
     rows: (namespace) => [
       [
@@ -71,6 +73,7 @@ export const list: Verb = {
         namespace.load_balancing_group,
         namespace.read_only ? 'read only' : 'read write',
         namespace.auto_visible ? 'all hosts' : 'selected hosts',
+        qosText(namespace),
       ],
     ],
   }),

@@ -8,6 +8,7 @@ import { getIoStats } from './io-statistics.ts';
 import { list, listHosts, listLocations } from './namespace-lists.ts';
 import { changeGroup, changeLocation, LOCATION } from './namespace-placement.ts';
 import { addHost, changeVisibility, delHost } from './namespace-visibility.ts';
+import { setQos } from './qos.ts';
 import {
   DRY_RUN,
   MAX_GROUP,
@@ -311,6 +312,7 @@ export const namespace: Noun = {
     delHost,
     setTrash,
     setAutoResize,
+    setQos,
     list,
     listHosts,
     listLocations,

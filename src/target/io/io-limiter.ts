@@ -107,11 +107,11 @@ export class IoLimiter {
     return removed;
   }
 
-  /** The namespace went, or its ANA group does not serve any more: those that wait are told. */
+  /** The namespace went, for all or for some hosts, or its ANA group does not serve any more: those that wait are told. */
   turnAway(): void {
     for (const line of [this.#reads, this.#writes]) {
       for (const request of line.takeAll()) {
-        if (request.namespace!.removed) request.refuse(Status.invalidNamespaceOrFormat);
+        if (isGone(request)) request.refuse(Status.invalidNamespaceOrFormat);
         else if (isTurnedAway(request)) request.complete(Status.asymmetricAccessInaccessible);
         else {
           line.push(request);
@@ -192,6 +192,11 @@ export class IoLimiter {
 }
 
 const NO_LIMITS: IoLimits = { commands: 0, bytes: 0, readBytes: 0, writeBytes: 0 };
+
+/** The namespace, for all or for this host. */
+function isGone({ namespace, queue }: Request): boolean {
+  return namespace!.removed || !namespace!.isVisibleTo(queue.controller!);
+}
 
 function changed(bucket: TokenBucket | null, perSecond: number, nowMs: number): TokenBucket | null {
   if (perSecond === 0) return null;
