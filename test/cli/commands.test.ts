@@ -387,6 +387,30 @@ describe('namespace', () => {
   });
 });
 
+describe('namespace set_qos', () => {
+  it('sets the limits that are given, and the list shows them', async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+    const all = '--rw-ios-per-second 500 --rw-megabytes-per-second 9 --r-megabytes-per-second 8';
+    expect(await cli(`ns set_qos -n ${NQN} --nsid 1 ${all}`)).toEqual({
+      status: 0,
+      out: `Setting QoS limits of namespace 1 in ${NQN}: Successful`,
+      err: '',
+    });
+    await cli(`ns set_qos -n ${NQN} --nsid 1 --r-megabytes-per-second 0 --w-megabytes-per-second 7 --force`);
+    expect((await plainRow('ns list')).at(-1)).toBe('500 IO/s, 9 MB/s, 7 MB/s written');
+  });
+
+  it.each([
+    ['none', '', /give at least one limit: --rw-ios-per-second, /],
+    ['no number', '--rw-ios-per-second many', /--rw-ios-per-second must be a whole number from 0/],
+  ])('%s: nothing is asked of the gateway', async (_what, options, message) => {
+    const { status, err } = await cli(`ns set_qos -n ${NQN} --nsid 1 ${options}`);
+    expect(status).toBe(2);
+    expect(err).toMatch(message);
+  });
+});
+
 describe('namespace get_io_stats', () => {
   it('of all namespaces: a row for reads and one for writes, deallocations when there are any, errors below', async () => {
     expect((await cli('ns get_io_stats')).out).toBe('No namespaces in all subsystems');

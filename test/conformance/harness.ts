@@ -6,6 +6,7 @@ import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
 import { AnaState, AnaStates } from '../../src/target/ana.ts';
 import { CntlidAllocator } from '../../src/target/cntlid.ts';
+import { limitNamespace } from '../../src/target/io/io-limiter.ts';
 import type { Port } from '../../src/target/port.ts';
 import type { Subsystem } from '../../src/target/subsystem.ts';
 import { Target } from '../../src/target/target.ts';
@@ -258,6 +259,7 @@ export async function startInProcess(options: WorldOptions): Promise<World> {
       main.resizeNamespace(nsid, sizeBytes);
     },
     changeAnaGroup: (nsid, group) => main.changeAnaGroup(nsid, group),
+    limit: (nsid, limits) => limitNamespace(main.namespaces.get(nsid)!, limits, target),
     device: (nsid) => devices.get(nsid)!,
     addSubsystem: (nqn) => {
       const subsystem = target.addSubsystem({

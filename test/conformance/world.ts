@@ -69,6 +69,14 @@ export interface DeviceControl {
   release(): void;
 }
 
+/** Per second, for all hosts together; 0 is no limit. */
+export interface Limits {
+  commands: number;
+  bytes: number;
+  readBytes: number;
+  writeBytes: number;
+}
+
 /** What only an in-process world can do. */
 export interface Control {
   /** A subsystem that allows no host until told. */
@@ -93,6 +101,8 @@ export interface Control {
   removeNamespace(nsid: number): void;
   resizeNamespace(nsid: number, sizeBytes: number): Promise<void>;
   changeAnaGroup(nsid: number, group: number): void;
+  /** Per second, 0 is no limit; null lifts all. */
+  limit(nsid: number, limits: Limits | null): void;
   /** The device under a namespace, with its levers. */
   device(nsid: number): DeviceControl;
   addSubsystem(nqn: string): void;

@@ -509,6 +509,37 @@ describe('the gateway itself', () => {
   });
 });
 
+describe('namespace_set_qos_limits', () => {
+  const set = (request: object) =>
+    served.call('namespace_set_qos_limits', { subsystem_nqn: NQN, nsid: 1, ...request });
+  beforeEach(async () => {
+    await served.addSubsystem();
+    await served.gateway.addNamespace({ nqn: NQN, backend: { type: 'memory' } });
+  });
+
+  it('sets what it is given and leaves the rest; listed with the namespace', async () => {
+    const list = async () => (await served.call('list_namespaces', { subsystem: NQN })).namespaces[0];
+    expect(await set({ rw_ios_per_second: 1500, r_mbytes_per_second: '3', force: true })).toEqual(SUCCESS);
+    expect(await set({ r_mbytes_per_second: 0, w_mbytes_per_second: 4 })).toEqual(SUCCESS);
+    expect(await list()).toMatchObject({
+      rw_ios_per_second: '1500',
+      rw_mbytes_per_second: '0',
+      r_mbytes_per_second: '0',
+      w_mbytes_per_second: '4',
+    });
+  });
+
+  it.each([
+    ['no NQN', { subsystem_nqn: '' }, EINVAL],
+    ['no nsid', { nsid: 0 }, EINVAL],
+    ['a namespace that is not there', { nsid: 7 }, ENODEV],
+  ])('refuses %s', async (_what, request, errno) => {
+    const answer = await set({ rw_ios_per_second: 1, ...request });
+    expect(answer.status).toBe(errno);
+    expect(answer.error_message).toContain('Failure setting QoS limits of namespace');
+  });
+});
+
 describe('I/O statistics of namespaces', () => {
   const errors = [
     { name: 'media_error', value: 7 },

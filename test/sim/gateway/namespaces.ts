@@ -61,6 +61,7 @@ export class Namespaces {
       listeners,
       isOurs: () => true,
       visibleTo: () => null,
+      qosOf: () => undefined,
       groups,
       log,
     });
