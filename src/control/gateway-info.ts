@@ -36,7 +36,7 @@ export function gatewayInfoRpcs(
         max_namespaces_per_subsystem: info.maxNamespacesPerSubsystem,
         max_hosts: info.maxHosts,
         gateway_initialization_over: info.initialized,
-        io_stats_enabled: true,
+        io_stats_enabled: gateway.statistics.countsByHost,
         anagate_version: version,
         troubles: info.troubles,
         dry_runs: true,

@@ -9,7 +9,6 @@ import { answerDone, GrpcFailure, type RpcHandlers } from './answer.ts';
 const NO_AUTHENTICATION = 'authentication of hosts is not supported yet';
 const NO_ENCRYPTION = 'encryption is not supported yet';
 const NO_SPDK = 'SPDK is not used here';
-const SEE_METRICS = "not supported; the numbers are in the gateway's Prometheus metrics";
 
 export const unsupportedRpcs = {
   change_subsystem_key: refuse('Failure changing subsystem key', NO_AUTHENTICATION),
@@ -18,10 +17,6 @@ export const unsupportedRpcs = {
   list_kmip_server_endpoints: refuse('Failure listing KMIP server endpoints', NO_ENCRYPTION),
   set_keep_host_connected: refuse('Failure keeping host connected', 'not supported yet'),
   change_host_key: refuse('Failure changing host key', NO_AUTHENTICATION),
-  get_connection_io_statistics: refuse('Failure getting IO statistics', SEE_METRICS),
-  get_gateway_stats: refuse("Failure getting gateway's stats", SEE_METRICS),
-  get_thread_stats: refuse('Failure getting thread stats', SEE_METRICS),
-  set_gateway_io_stats_mode: refuse('Failure setting IO stats mode', 'not supported; they are always on'),
   get_spdk_nvmf_log_flags_and_level: refuse('Failure getting SPDK log levels', NO_SPDK),
   set_spdk_nvmf_logs: refuse('Failure setting SPDK log levels', `${NO_SPDK}; see set_gateway_log_level`),
   disable_spdk_nvmf_logs: refuse('Failure disabling SPDK logs', NO_SPDK),

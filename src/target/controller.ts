@@ -5,6 +5,7 @@
 import type { Clock, Timer, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { AsyncEvents, anaChange, namespaceAttributeChanged } from './async-events.ts';
+import type { ConnectionStats } from './connection-stats.ts';
 import { ErrorLog } from './error-log.ts';
 import type { Namespace } from './namespace.ts';
 import type { Port } from './port.ts';
@@ -46,6 +47,7 @@ export interface ControllerOptions {
   /** Keep-alive timeout in ms, 0 = none. */
   katoMs: number;
   maxAsyncEventRequests: number;
+  ioStats: ConnectionStats | null;
   clock: Clock;
   timers: Timers;
   log: Log;
@@ -67,6 +69,8 @@ export class Controller {
   /** I/O queues granted by Set Features 07h. */
   ioQueuesGranted: number;
   katoMs: number;
+  /** Its I/O by size; null while that is not counted. */
+  ioStats: ConnectionStats | null;
   /** A command arrived since the keep-alive clock last looked (traffic based keep alive). */
   traffic = true;
   cc = 0;
@@ -90,6 +94,7 @@ export class Controller {
     this.port = options.port;
     this.events = new AsyncEvents(options.maxAsyncEventRequests);
     this.ioQueuesGranted = maxIoQueues;
+    this.ioStats = options.ioStats;
     this.katoMs = roundUpKato(options.katoMs);
     this.clock = options.clock;
     this.timers = options.timers;

@@ -92,8 +92,13 @@ export class Namespace {
     const at = this.waiting.indexOf(request);
     if (at < 0) return;
     this.waiting.splice(at, 1);
-    if (this.waiting.length === 0 && !this.limiter?.isWaitedFor)
-      request.queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
+    this.unwatch(request);
+  }
+
+  /** A command does not wait here any more: when none does, a change of its ANA group matters to nobody. */
+  unwatch({ queue }: Request): void {
+    if (this.waiting.length > 0 || this.limiter?.isWaitedFor) return;
+    queue.port.ana.groups[this.anaGroupId].namespacesWaiting.delete(this);
   }
 
   /** An orphaned write has ended. */
@@ -112,6 +117,7 @@ export class Namespace {
     if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = [];
+    for (const request of waiting) this.unwatch(request);
     for (const request of waiting) {
       if (request.queue.closed) request.queue.discard(request);
       else request.execute(request);

@@ -64,6 +64,8 @@ export class Request implements BlockCompletion {
   damaged = false;
   /** Time of the turn in which the command arrived, milliseconds of the clock. */
   arrivedMs = 0;
+  /** The same of the turn in which it could go to the backend: its data, or its buffer, was there. */
+  startedMs = 0;
   namespace: Namespace | null = null;
   /** When it began to wait because of its namespace's limits, milliseconds of the clock; its number among such; and how long it waited. */
   limitedSinceMs = 0;
@@ -127,6 +129,7 @@ export class Request implements BlockCompletion {
     this.damaged = false;
     this.namespace = null;
     this.limitedMs = 0;
+    this.startedMs = this.arrivedMs;
     this.partner = null;
     this.ready = false;
     this.step = 0;
@@ -176,8 +179,12 @@ export class Request implements BlockCompletion {
     if (namespace === null) return;
     const stats = namespace.stats;
     const elapsedMs = nowMs - this.arrivedMs;
-    const subsystem = this.queue.controller!.subsystem!;
-    if (this.opcode === IoOpcode.read) {
+    const { ioStats, subsystem: itsSubsystem } = this.queue.controller!;
+    const subsystem = itsSubsystem!;
+    const isRead = this.opcode === IoOpcode.read;
+    if (ioStats !== null && (isRead || this.opcode === IoOpcode.write))
+      ioStats.record(isRead, this.length, elapsedMs, nowMs - this.startedMs, this.limitedMs);
+    if (isRead) {
       stats.reads.record(this.length, elapsedMs);
       subsystem.readLatency.record(elapsedMs * 1000);
     } else if (this.opcode === IoOpcode.write) {

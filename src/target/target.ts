@@ -7,6 +7,7 @@ import type { Clock, Timers } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { AnaGroup } from './ana.ts';
 import { discoveryLogChanged } from './async-events.ts';
+import { ConnectionStats } from './connection-stats.ts';
 import { Controller, type ControllerHost } from './controller.ts';
 import { Port, type PortConfig } from './port.ts';
 import { RemotePorts } from './remote-ports.ts';
@@ -83,6 +84,9 @@ export class Target {
   readonly keepAliveTimeouts = new Set<string>();
   /** false: Connect is answered Controller Busy, so that hosts try again later (starting, stopping). */
   accepting = true;
+  /** Queues that hosts connected since start. */
+  readonly queuesConnected = { admin: 0, io: 0 };
+  #countsIo = true;
 
   constructor(options: TargetOptions) {
     this.clock = options.clock;
@@ -167,6 +171,7 @@ export class Target {
         port,
         katoMs: subsystem === null && katoMs === 0 ? DISCOVERY_ACTIVITY_MS : katoMs,
         maxAsyncEventRequests: this.settings.maxAsyncEventRequests,
+        ioStats: this.#countsIo && subsystem !== null ? new ConnectionStats() : null,
         clock: this.clock,
         timers: this.timers,
         log: this.log,
@@ -207,6 +212,21 @@ export class Target {
   endAssociations(reason: string): void {
     for (const { controllers } of this.subsystems.values()) {
       for (const controller of [...controllers]) controller.end(reason);
+    }
+  }
+
+  // ---- statistics ----
+
+  /** Whether each controller's I/O is counted by size. Switched off, what was counted is forgotten. */
+  get countsIo(): boolean {
+    return this.#countsIo;
+  }
+
+  set countsIo(counts: boolean) {
+    if (counts === this.#countsIo) return;
+    this.#countsIo = counts;
+    for (const { controllers } of this.subsystems.values()) {
+      for (const controller of controllers) controller.ioStats = counts ? new ConnectionStats() : null;
     }
   }
 

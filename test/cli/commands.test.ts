@@ -1,5 +1,6 @@
 /** Each verb over a real gRPC server: what it asks, what it prints, what it exits with. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ConnectionStats } from '../../src/target/connection-stats.ts';
 import { FAKE_UUID, fakeConnection, fakeIoStats, OTHER_NODE } from '../control/fake-gateway.ts';
 import { NQN, ServedGateway } from '../control/rpc-client.ts';
 import { type CliResult, runCli } from './run-cli.ts';
@@ -499,6 +500,67 @@ describe('gw', () => {
     );
     await cli(`listener add -n ${NQN} -a 192.0.2.1`);
     expect(await plainRow(`gw listener_info -n ${NQN}`)).toEqual(['192.0.2.1:4420', '1: optimized']);
+  });
+});
+
+describe('statistics of hosts and of the gateway', () => {
+  it('connection get_io_statistics and reset_io_statistics', async () => {
+    const stats = new ConnectionStats();
+    stats.record(true, 8192, 3, 2, 0.5);
+    stats.record(false, 512, 1, 1, 0);
+    served.gateway.statistics.connected = { hostNqn: HOST, stats };
+    const { out } = await cli(`connection get_io_statistics -n ${NQN} -t ${HOST} --format plain`);
+    expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      [`IO statistics of host ${HOST} on ${NQN}, microseconds as mean (least - most):`],
+      ['Up to', 'Operation', 'Commands', 'Total', 'Backend', 'Network', 'QoS Limits'],
+      ['4 KiB', 'write', '1', '1000 (1000 - 1000)', '1000 (1000 - 1000)', '0 (0 - 0)', '0 (0 - 0)'],
+      [
+        '8 KiB',
+        'read',
+        '1',
+        '3000 (3000 - 3000)',
+        '2000 (2000 - 2000)',
+        '500 (500 - 500)',
+        '500 (500 - 500)',
+      ],
+    ]);
+    expect((await cli(`connection reset_io_statistics -n ${NQN} -t ${HOST}`)).out).toBe(
+      `Resetting IO statistics of host ${HOST} on ${NQN}: Successful`,
+    );
+    expect((await cli(`connection get_io_statistics -n ${NQN} -t ${HOST}`)).out).toBe(
+      `No I/O of host ${HOST} on ${NQN}`,
+    );
+    expect(await cli(`connection get_io_statistics -n ${NQN} -t nqn.x`)).toMatchObject({
+      status: 2,
+      out: '',
+    });
+  });
+
+  it('gw get_stats and get_thread_stats', async () => {
+    expect(await plainRow('gw get_stats')).toEqual([
+      'event_loop',
+      '2',
+      '8',
+      '9 admin, 33 I/O',
+      '5',
+      '1000000',
+    ]);
+    const { out } = await cli('gw get_thread_stats --format plain');
+    expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['Threads of the gateway:'],
+      ['Name', 'Busy s', 'Idle s', 'Busy'],
+      ['event_loop', '0.3', '0.7', '25.1 %'],
+      ['tp_librbd', '0.0', '4.0', '0.3 %'],
+    ]);
+  });
+
+  it('gw set_io_stats_mode, one way or the other', async () => {
+    expect((await cli('gw set_io_stats_mode --disable')).out).toBe('Disabling IO statistics: Successful');
+    expect((await cli('gw info')).out).toContain('I/O statistics by host: no');
+    expect((await cli('gw set_io_stats_mode --enable')).out).toBe('Enabling IO statistics: Successful');
+    for (const options of ['', '--enable --disable']) {
+      expect(await cli(`gw set_io_stats_mode ${options}`)).toMatchObject({ status: 2 });
+    }
   });
 });
 

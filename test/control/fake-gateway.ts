@@ -18,7 +18,9 @@ import type {
 
 import { type QosLimits, UNLIMITED } from '../../src/gateway/qos.ts';
 import type { RehearsalApi } from '../../src/gateway/rehearsal.ts';
-import type { NamespaceIoStats, StatisticsApi } from '../../src/gateway/statistics.ts';
+import type { NamespaceIoStats, QueueTotals, StatisticsApi } from '../../src/gateway/statistics.ts';
+import type { ThreadTime } from '../../src/gateway/thread-times.ts';
+import { ConnectionStats } from '../../src/target/connection-stats.ts';
 
 export const FAKE_UUID = '11111111-2222-4333-8444-555555555555';
 export const OTHER_NODE = 'node-2';
@@ -80,6 +82,8 @@ export class FakeGateway implements GatewayApi {
     this.#listeners.length = 0;
     this.#namespaces.length = 0;
     this.statistics.all = [];
+    this.statistics.connected = null;
+    this.statistics.countsByHost = true;
   }
 
   rebalance(dryRun: boolean): RebalanceInfo {
@@ -337,6 +341,28 @@ export class FakeGateway implements GatewayApi {
 /** Says what the test wants. */
 export class FakeStatistics implements StatisticsApi {
   all: NamespaceIoStats[] = [];
+  countsByHost = true;
+  /** Of the host that is connected, if one is. */
+  connected: { hostNqn: string; stats: ConnectionStats } | null = null;
+
+  host(nqn: string, hostNqn: string, reset: boolean): ConnectionStats {
+    if (hostNqn !== this.connected?.hostNqn)
+      throw new AnagateError('HOST_NOT_FOUND', `host ${hostNqn} is not connected to ${nqn}`);
+    const { stats } = this.connected;
+    if (reset) this.connected.stats = new ConnectionStats();
+    return stats;
+  }
+
+  queues(): QueueTotals {
+    return { adminConnected: 9, ioConnected: 33, admin: 2, io: 8, pending: 5, completed: 1_000_000 };
+  }
+
+  async threads(): Promise<ThreadTime[]> {
+    return [
+      { name: 'event_loop', busyMs: 250.5, idleMs: 749.5 },
+      { name: 'tp_librbd', busyMs: 10, idleMs: 3990 },
+    ];
+  }
 
   nowMs(): number {
     return 1234.5;

@@ -1,5 +1,6 @@
 /** Each RPC's own behaviour: what it asks of the gateway, what it refuses and what it answers. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ConnectionStats } from '../../src/target/connection-stats.ts';
 import { FAKE_UUID, fakeConnection, fakeIoStats, OTHER_NODE } from './fake-gateway.ts';
 import { NQN, ServedGateway, VERSION } from './rpc-client.ts';
 
@@ -589,5 +590,79 @@ describe('I/O statistics of namespaces', () => {
     expect(await list({})).toMatchObject([fields, { nsid: 2 }, { nsid: 4 }]);
     expect(await list({ subsystem_nqn: '*', nsid: 4 })).toMatchObject([{ subsystem_nqn: other.nqn }]);
     expect(await list({ subsystem_nqn: NQN })).toHaveLength(2);
+  });
+});
+
+describe('get_connection_io_statistics', () => {
+  const HOST = 'nqn.2026-11.test:host';
+  const ask = (request: object) =>
+    served.call('get_connection_io_statistics', { subsystem_nqn: NQN, host_nqn: HOST, ...request });
+
+  it('has a group of reads and one of writes for each size that occurred, in microseconds; reset begins anew', async () => {
+    const stats = new ConnectionStats();
+    stats.record(true, 4096, 3, 2, 0.5);
+    stats.record(true, 4096, 1, 1, 0);
+    stats.record(false, 65536, 10, 4, 0);
+    served.gateway.statistics.connected = { hostNqn: HOST, stats };
+    const expected = {
+      ...SUCCESS,
+      subsystem_nqn: NQN,
+      host_nqn: HOST,
+      total_num_ios: '3',
+      buckets: [
+        {
+          size: 4,
+          read: {
+            io_count: '2',
+            total: { min: '1000', max: '3000', mean: '2000' },
+            bdev: { min: '1000', max: '2000', mean: '1500' },
+            net: { min: '0', max: '500', mean: '250' },
+            qos: { min: '0', max: '500', mean: '250' },
+          },
+          write: { io_count: '0', total: { min: '0', max: '0', mean: '0' } },
+        },
+        { size: 64, read: { io_count: '0' }, write: { io_count: '1', net: { mean: '6000' } } },
+      ],
+    };
+    expect(await ask({})).toMatchObject(expected);
+    expect(await ask({ reset: true })).toMatchObject(expected);
+    expect(await ask({})).toMatchObject({ ...SUCCESS, total_num_ios: '0', buckets: [] });
+  });
+
+  it('is refused for a host that is not connected', async () => {
+    expect(await ask({ host_nqn: 'nqn.2026-11.test:x' })).toMatchObject({ status: ENOENT, buckets: [] });
+    expect((await ask({ reset: true })).error_message).toContain('Failure resetting IO statistics of host');
+  });
+});
+
+describe('statistics of the gateway', () => {
+  it('get_gateway_stats: queues and commands', async () => {
+    const queues = { current_admin_qpairs: 2, current_io_qpairs: 8, admin_qpairs: 9, io_qpairs: 33 };
+    const commands = { pending_bdev_io: '5', completed_nvme_io: '1000000' };
+    expect(await served.call('get_gateway_stats', {})).toMatchObject({
+      ...SUCCESS,
+      tick_rate: '1000000',
+      poll_groups: [{ name: 'event_loop', ...queues, ...commands, transports: [{ trtype: 'TCP' }] }],
+    });
+  });
+
+  it('get_thread_stats: busy and idle', async () => {
+    expect(await served.call('get_thread_stats', {})).toMatchObject({
+      ...SUCCESS,
+      tick_rate: '1000000',
+      threads: [
+        { name: 'event_loop', busy: '250500', idle: '749500' },
+        { name: 'tp_librbd', busy: '10000', idle: '3990000' },
+      ],
+    });
+  });
+
+  it('set_gateway_io_stats_mode: seen in the information about the gateway', async () => {
+    const isEnabled = async () => (await served.call('get_gateway_info', {})).io_stats_enabled;
+    expect(await isEnabled()).toBe(true);
+    expect(await served.call('set_gateway_io_stats_mode', { enabled: false })).toEqual(SUCCESS);
+    expect(await isEnabled()).toBe(false);
+    expect(await served.call('set_gateway_io_stats_mode', { enabled: true })).toEqual(SUCCESS);
+    expect(await isEnabled()).toBe(true);
   });
 });

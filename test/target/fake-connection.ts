@@ -110,6 +110,7 @@ export class FakeConnection implements QueueTransport {
     const request = this.queue.find(cid);
     if (request === null || !request.solicited) throw new Error(`command ${cid} asks for no data`);
     request.solicited = false;
+    request.startedMs = this.#target.clock.nowMs();
     data.copy(request.data);
     if (digestOk) request.execute(request);
     else failData(request, TRANSIENT_TRANSPORT_ERROR);

@@ -1,6 +1,7 @@
 /** `anagate connection ...` */
 import type { Connection } from '../../control/gateway-types.ts';
 import type { Noun, Verb } from '../command.ts';
+import { getIoStatistics, resetIoStatistics } from './io-statistics.ts';
 import { joinPort } from './listener.ts';
 import { SUBSYSTEM } from './shared-options.ts';
 
@@ -46,5 +47,5 @@ export const connection: Noun = {
   name: 'connection',
   aliases: [],
   describe: 'Connections of hosts',
-  verbs: [list],
+  verbs: [list, getIoStatistics, resetIoStatistics],
 };

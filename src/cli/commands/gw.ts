@@ -5,6 +5,7 @@ import type { Noun, Verb } from '../command.ts';
 import { LOG_LEVELS } from '../output.ts';
 import type { Session } from '../session.ts';
 import { groupVerbs } from './gw-group.ts';
+import { gatewayStatistics } from './io-statistics.ts';
 import { listenerAddress } from './listener.ts';
 import { REQUIRED_SUBSYSTEM } from './shared-options.ts';
 
@@ -42,6 +43,7 @@ function infoText(gateway: GatewayInfo): string {
     ['Maximum number of namespaces per subsystem', gateway.max_namespaces_per_subsystem],
     ['Maximum number of hosts', gateway.max_hosts],
     ['Maximum number of hosts per subsystem', gateway.max_hosts_per_subsystem],
+    ['I/O statistics by host', gateway.io_stats_enabled === false ? 'no' : 'yes'],
     ['Gateway is ready', gateway.gateway_initialization_over === false ? 'no, it is still starting' : 'yes'],
   ];
   return lines
@@ -129,5 +131,5 @@ export const gw: Noun = {
   name: 'gw',
   aliases: ['gateway'],
   describe: 'The gateway itself, and the others of its group',
-  verbs: [info, version, getLogLevel, setLogLevel, listenerInfo, ...groupVerbs],
+  verbs: [info, version, getLogLevel, setLogLevel, listenerInfo, ...gatewayStatistics, ...groupVerbs],
 };

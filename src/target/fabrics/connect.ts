@@ -110,6 +110,7 @@ function connectAdmin(
     return;
   }
   controller.queues.set(0, queue);
+  target.queuesConnected.admin += 1;
   queue.connected(controller, 0, sqsize, flowControl);
   succeed(request, controller);
 }
@@ -158,6 +159,7 @@ function connectIo(
     return;
   }
   controller.queues.set(qid, queue);
+  target.queuesConnected.io += 1;
   controller.traffic = true;
   queue.connected(controller, qid, sqsize, flowControl);
   succeed(request, controller);

@@ -103,7 +103,8 @@ export class IoLimiter {
   /** Takes a command out of the line. True: it waited, and is the caller's to complete. */
   remove(request: Request): boolean {
     const removed = this.#reads.remove(request) || this.#writes.remove(request);
-    if (removed && !this.isWaitedFor) this.#stopTimer();
+    if (removed) request.namespace!.unwatch(request);
+    if (!this.isWaitedFor) this.#stopTimer();
     return removed;
   }
 
@@ -111,6 +112,7 @@ export class IoLimiter {
   turnAway(): void {
     for (const line of [this.#reads, this.#writes]) {
       for (const request of line.takeAll()) {
+        request.namespace!.unwatch(request);
         if (isGone(request)) request.refuse(Status.invalidNamespaceOrFormat);
         else if (isTurnedAway(request)) request.complete(Status.asymmetricAccessInaccessible);
         else {
@@ -153,8 +155,10 @@ export class IoLimiter {
     if (readMs > 0 && writeMs > 0) return Math.min(readMs, writeMs);
     const readFirst = writeMs > 0 || (readMs === 0 && read!.limitedNumber < write!.limitedNumber);
     const request = (readFirst ? this.#reads : this.#writes).shift();
+    request.namespace!.unwatch(request);
     this.#take(request);
     request.limitedMs = nowMs - request.limitedSinceMs;
+    request.startedMs = nowMs;
     request.queue.transport.proceed(request);
     return 0;
   }

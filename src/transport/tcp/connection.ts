@@ -170,6 +170,7 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     if (!digestOk) request.damaged = true;
     if (request.received < request.dataLength) return;
     request.solicited = false;
+    request.startedMs = this.turnMs;
     if (request.damaged) failData(request, Status.transientTransportError);
     else request.execute(request);
   }
@@ -276,6 +277,8 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
 
   start(request: Request): void {
     if (request.transfer === Transfer.toHost) {
+      // outside of a turn of this connection it waited for its buffer
+      if (!this.inTurn) request.startedMs = this.target.clock.nowMs();
       request.execute(request);
       return;
     }

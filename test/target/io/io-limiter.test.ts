@@ -230,6 +230,7 @@ describe('a command that waits', () => {
     world.subsystem.removeNamespace(1);
     expect(io.answerTo(cid)).toMatchObject({ status: Status.invalidNamespace, dnr: true });
     expect(world.clock.armed).toBe(idleTimers);
+    expect(world.ana.groups[1].namespacesWaiting.size).toBe(0);
   });
 
   it('follows its namespace to another ANA group', () => {
