@@ -1,7 +1,6 @@
 /** The RPCs that tell how much was done. */
 import type { GatewayApi } from '../gateway/gateway-api.ts';
-import type { NamespaceIoStats } from '../gateway/statistics.ts';
-import { type Latency, SIZES_KIB, type SizeStats } from '../target/connection-stats.ts';
+import { type Latency, type NamespaceIoStats, SIZES_KIB, type SizeStats } from '../gateway/statistics.ts';
 import { answer, answerDone, type RpcHandlers } from './answer.ts';
 import { requireNqn, requireNsid, toNqnFilter } from './convert.ts';
 import type {

@@ -8,6 +8,8 @@ import type { NamespaceRecord } from './records.ts';
 import { eventLoopTime, otherThreadTimes, type ThreadTime } from './thread-times.ts';
 import { refuse } from './validation.ts';
 
+export { type Latency, SIZES_KIB, type SizeStats } from '../target/connection-stats.ts';
+
 /** What hosts did to a namespace through this gateway. */
 export interface NamespaceIoStats {
   nqn: string;
