@@ -102,6 +102,8 @@ function sentenceOf(record: ConfigRecord, trashes: boolean): string {
       return `namespace ${record.nsid} of ${record.nqn} would be deleted; ${fateOf(record, trashes)}`;
     case 'ns-host':
       return `host ${record.hostNqn} would not be listed for namespace ${record.nsid} of ${record.nqn} any more`;
+    case 'qos':
+      return `the limits of namespace ${record.nsid} of ${record.nqn} would be given up`;
     case 'network':
       return `network ${record.mask} of ${record.nqn} would be given up`;
   }
