@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Certificates } from '../control/certificates.ts';
 import { cephConf, connect, describeWithCeph } from '../node-rados/harness/with-cluster.ts';
 import { type CliResult, runCli } from './run-cli.ts';
 
@@ -86,7 +87,7 @@ class Member {
 
 async function member(
   name: string,
-  more: Partial<Record<'pool' | 'owners' | 'id', string>> = {},
+  more: Partial<Record<'pool' | 'owners' | 'id' | 'mtls', string>> = {},
 ): Promise<Member> {
   const config = join(directory, `${name}.conf`);
   const owners = more.owners ?? NAMES.map((owner, at) => `${at + 1}:${owner}`).join(', ');
@@ -96,6 +97,7 @@ async function member(
     `group = ${group}`,
     'addr = 127.0.0.1',
     'port = 0',
+    `enable_auth = ${more.mtls === undefined ? 'False' : 'True'}`,
     `override_hostname = ${name}`,
     'enable_prometheus_exporter = False',
     '[discovery]',
@@ -105,6 +107,7 @@ async function member(
     `config_file = ${cephConf}`,
     `id = ${more.id ?? 'admin'}`,
     ...(owners === '' ? [] : ['[monitor]', `owners = ${owners}`]),
+    ...(more.mtls === undefined ? [] : ['[mtls]', more.mtls]),
   ];
   await writeFile(config, `${lines.join('\n')}\n`);
   return new Member(name, config);
@@ -176,6 +179,42 @@ describeWithCeph('anagate serve with [ceph]', () => {
         `${acknowledged} changes acknowledged, ${unanswered} not answered over ${KILLS} kills\n`,
       );
       for (const one of all) expect(await one.end('SIGTERM'), one.err).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'manages a group over mutual TLS, from one gateway to the next',
+    async () => {
+      const certificates = new Certificates();
+      const server = certificates.selfSigned('server');
+      const client = certificates.selfSigned('client');
+      const mtls = [
+        `server_key = ${server.key}`,
+        `server_cert = ${server.cert}`,
+        `client_key = ${client.key}`,
+      ];
+      const files = [...mtls, `client_cert = ${client.cert}`].join('\n');
+      const pair = [
+        await member('gw-a', { owners: '', mtls: files }),
+        await member('gw-b', { owners: '', mtls: files }),
+      ];
+      for (const one of pair) await one.start();
+      const [first] = pair;
+      const tls = `--client-key ${client.key} --client-cert ${client.cert} --server-cert ${server.cert}`;
+      expect((await first!.cli('status')).status).toBe(111);
+      await vi.waitFor(
+        async () => {
+          const { gateways } = JSON.parse((await first!.cli(`${tls} status --format json`)).out);
+          expect(gateways).toMatchObject([
+            { name: 'gw-a', answers: true },
+            { name: 'gw-b', answers: true },
+          ]);
+        },
+        { timeout: 20_000 },
+      );
+      for (const one of pair) expect(await one.end('SIGTERM'), one.err).toBe(0);
+      certificates.remove();
     },
     LIMIT_MS,
   );

@@ -134,6 +134,14 @@ it('tells of a gateway that is drained, disabled, or does not answer', async () 
   ]);
 });
 
+it('tells a gateway that never ran from one that has nothing to serve', async () => {
+  admin.change = { availability: 'CREATED' };
+  expect(await findings()).toMatchObject([{ what: 'serves nothing yet' }]);
+  admin.change = { availability: 'CREATED', incarnation: null };
+  const [found] = await findings();
+  expect(found).toMatchObject({ what: 'is CREATED', why: expect.stringContaining('has never run') });
+});
+
 it('tells of a group away from home, and of what a gateway cannot serve', async () => {
   admin.owner = 'gw-a';
   gateways[1]!.gatewayInfo.troubles = ['the file of namespace 3 is missing'];

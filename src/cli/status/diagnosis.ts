@@ -38,7 +38,9 @@ function ofGateway({ name, row, answers, silence }: GatewayFacts): Finding[] {
   const findings: Finding[] = [];
   const warn = (what: string, why: string, remedy: string) =>
     findings.push({ severity: 'warning', subject, what, why, remedy });
-  if (row !== null && row.availability !== 'AVAILABLE') {
+  if (row?.availability === 'CREATED' && row.incarnation !== '') {
+    warn('serves nothing yet', 'it has no subsystem with a listener', 'add one: subsystem add, listener add');
+  } else if (row !== null && row.availability !== 'AVAILABLE') {
     const why =
       row.availability === 'CREATED' ? 'it has a place in the group and has never run' : beaconText(row);
     warn(

@@ -94,7 +94,7 @@ export async function gatherFacts(session: Session): Promise<Facts> {
 async function gatewayOf(row: GroupGateway, own: GatewayFacts, session: Session): Promise<GatewayFacts> {
   if (row.name === own.name) return { ...own, row };
   const facts: GatewayFacts = { name: row.name, row, answers: null, silence: '' };
-  if (row.availability === 'CREATED' || row.address === '') return { ...facts, silence: 'it has never run' };
+  if (row.incarnation === '' || row.address === '') return { ...facts, silence: 'it has never run' };
   try {
     const peer = session.at({ host: row.address, port: row.port }, PEER_LIMIT_MS);
     const answers = await answersOf(peer);
