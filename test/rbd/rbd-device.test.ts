@@ -189,10 +189,11 @@ describeWithCeph('RbdDevice', () => {
   });
 });
 
-describeWithCeph('An image that would cache writes', () => {
+describeWithCeph('An image that would not keep what the gateway promises', () => {
   it.for([
     { key: 'rbd_cache', value: 'true' },
     { key: 'rbd_persistent_cache_mode', value: 'rwl' },
+    { key: 'rbd_disable_zero_copy_writes', value: 'false' },
   ])('is refused, with the key: $key in the image', async ({ key, value }) => {
     const name = await newImage(MIB);
     const { pool } = await outside();

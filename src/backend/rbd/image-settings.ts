@@ -21,17 +21,23 @@ export const CLIENT_OPTIONS: Readonly<Record<string, string>> = {
   rados_osd_op_timeout: '0',
 };
 
-/** What no image may differ in. */
-const REQUIRED: Readonly<Record<string, string>> = {
-  rbd_cache: 'false',
-  rbd_persistent_cache_mode: 'disabled',
+const UNSAFE = 'would answer writes before they are safe';
+
+/** What no image may differ in, and what it would do if it did. */
+const REQUIRED: Readonly<Record<string, { readonly value: string; readonly otherwise: string }>> = {
+  rbd_cache: { value: 'false', otherwise: UNSAFE },
+  rbd_persistent_cache_mode: { value: 'disabled', otherwise: UNSAFE },
+  rbd_disable_zero_copy_writes: {
+    value: 'true',
+    otherwise: 'would never end writes that are under way when this gateway is fenced',
+  },
 };
 
-/** Throws INVALID_ARGUMENT that names the key which turns a cache on and how to remove it. */
-export function requireNoCache(name: ImageName, config: readonly ConfigOption[]): void {
+/** Throws INVALID_ARGUMENT that names the key which an image must not have so, and how to remove it. */
+export function requireSafeSettings(name: ImageName, config: readonly ConfigOption[]): void {
   for (const { name: key, value, source } of config) {
     const required = REQUIRED[key];
-    if (required === undefined || value === required) continue;
+    if (required === undefined || value === required.value) continue;
     const path = imagePath(name);
     const where = {
       image: `the image sets conf_${key}; remove it with "rbd image-meta remove ${path} conf_${key}"`,
@@ -40,7 +46,7 @@ export function requireNoCache(name: ImageName, config: readonly ConfigOption[])
     }[source];
     throw new AnagateError(
       'INVALID_ARGUMENT',
-      `image ${path} would answer writes before they are safe (${key} = ${value}): ${where}`,
+      `image ${path} ${required.otherwise} (${key} = ${value}): ${where}`,
     );
   }
 }

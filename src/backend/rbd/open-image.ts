@@ -3,7 +3,7 @@ import type { OptimalSizes } from '../../base/block-device.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Image, ImageStat, IoContext } from '../../node-rados/lib/node-rados.ts';
 import { type ImageName, imagePath } from './image-name.ts';
-import { requireNoCache } from './image-settings.ts';
+import { requireSafeSettings } from './image-settings.ts';
 import { optimalSizesOf } from './optimal-sizes.ts';
 import type { RadosSession } from './rados-session.ts';
 
@@ -15,7 +15,7 @@ export interface OpenedImage {
   readonly optimal: OptimalSizes;
 }
 
-/** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireNoCache}. */
+/** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireSafeSettings}. */
 export async function openImage(
   session: RadosSession,
   { name, readOnly }: { name: ImageName; readOnly: boolean },
@@ -24,7 +24,7 @@ export async function openImage(
   const image = await context.openImage(name.image, { readOnly });
   try {
     const [stat, config] = await Promise.all([image.stat(), image.config()]);
-    requireNoCache(name, config);
+    requireSafeSettings(name, config);
     return { session, context, image, stat, optimal: optimalSizesOf(stat, config) };
   } catch (error) {
     await image.close().catch(() => undefined);
