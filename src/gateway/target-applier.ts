@@ -5,6 +5,7 @@
  * logged, remembered and tried again by {@link TargetApplier.retry}. A namespace whose device is missing is offered all
  * the same and its I/O waits: a host that found it gone would take its disk away under a mounted file system.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlockDevice } from '../base/block-device.ts';
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
@@ -32,6 +33,9 @@ export const MODEL = 'Anagate NVMe/TCP';
 
 /** PORTIDs from here on are no gateway's own, see Gateway's #makePort. */
 const REMOTE_PORT_IDS = LIMITS.maxSlots * LIMITS.maxListenAddresses;
+
+/** Changes that are applied in one turn of the event loop: a few milliseconds. */
+const CHANGES_PER_TURN = 256;
 
 /** Images that are closed in one round of {@link TargetApplier.keepStandby}: requests wait for it. */
 const CLOSED_AT_ONCE = 64;
@@ -84,7 +88,9 @@ export class TargetApplier {
   /** Applies changes in their order, see Configuration.follow. Never rejects. */
   async apply(changes: readonly RecordChange[]): Promise<void> {
     await this.#openDevices(changes);
-    for (const { before, after } of changes) {
+    for (const [i, { before, after }] of changes.entries()) {
+      // Thousands of changes do not hold up I/O.
+      if (i % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await nextTurn();
       if (after === null) await this.#remove(before!);
       else if (before === null) await this.#add(after);
       else await this.#change(before, after);
