@@ -84,6 +84,39 @@ describe('a connected host', () => {
     );
   });
 
+  it('sees a masked namespace while it is listed for it, and loses it under I/O with no harm to the others', async () => {
+    const target = ['-n', SUBSYSTEM, '--nsid', '9'];
+    await gateway.cli(
+      'namespace',
+      'add',
+      ...target,
+      '--backend',
+      'memory',
+      '--size',
+      '32M',
+      '--no-auto-visible',
+    );
+    const active = 'nvme list-ns $(ls /dev/nvme[0-9] | head -n 1) -o json';
+    expect(JSON.parse(await host.sh(active)).nsid_list).toEqual([{ nsid: 1 }]);
+    await gateway.cli('namespace', 'add_host', ...target, '-t', host.hostNqn);
+    const device = await host.device(SUBSYSTEM, 9);
+    const doomed = host.try(
+      `fio --name=doomed --filename=/dev/${device} --direct=1 --ioengine=libaio --rw=randwrite --bs=4k --iodepth=8 --time_based --runtime=30`,
+      90,
+    );
+    await host.until(
+      'fio writes',
+      `read -r _ _ _ _ writes _ </sys/block/${device}/stat && [ "$writes" -gt 20 ]`,
+    );
+    await gateway.cli('namespace', 'del_host', ...target, '-t', host.hostNqn);
+    expect((await doomed).status).not.toBe(0);
+    await host.until('the device is gone', `[ ! -e /sys/block/${device} ]`);
+    await fio(host, await host.device(SUBSYSTEM, 1), { on: { rw: 'randwrite', bs: '4k', size: '1M' } });
+    expect((await host.paths(await host.device(SUBSYSTEM, 1))).map((path) => path.state)).toEqual(
+      LAB_ADDRESSES.map(() => 'live'),
+    );
+  });
+
   it('takes many changes in a row: the last word counts', async () => {
     for (let nsid = 20; nsid < 28; nsid++) await gateway.addNamespace({ nsid, sizeMiB: 1 });
     for (let nsid = 20; nsid < 28; nsid += 2)
