@@ -56,11 +56,4 @@ export const NOT_HERE: Readonly<Record<string, string>> = {
   'host del_key': NO_KEYS,
   'host change_controller_key': NO_KEYS,
   'host del_controller_key': NO_KEYS,
-  'namespace add_host': NOT_YET,
-  'namespace del_host': NOT_YET,
-  'namespace list_hosts': NOT_YET,
-  'namespace list_locations': NOT_YET,
-  'namespace change_visibility': NOT_YET,
-  'namespace change_location': NOT_YET,
-  'namespace refresh_size': NOT_YET,
 };
