@@ -42,7 +42,6 @@ function verbNamed(word: string, verbs: ReadonlySet<string>): string {
 
 const NO_KMIP = 'images are not encrypted here, so there are no KMIP servers';
 const NO_KEYS = 'authentication of hosts is not supported yet';
-const NOT_YET = 'ceph-nvmeof has it, and Anagate not yet';
 
 /** Commands of ceph-nvmeof and what to say of those that are not here. One that is here wins. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
