@@ -14,6 +14,7 @@ type StatusRpc = { [R in RpcName]: RpcAnswer<R> extends ReqStatus ? R : never }[
 /** RPCs whose requests have `dry_run`. */
 type DryRunRpc =
   | 'delete_subsystem'
+  | 'del_subsystem_network'
   | 'delete_listener'
   | 'remove_host'
   | 'namespace_delete'

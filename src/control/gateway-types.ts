@@ -157,6 +157,7 @@ export interface AddSubsystemNetworkReq {
 export interface DelSubsystemNetworkReq {
   subsystem_nqn: string;
   network_mask: string;
+  dry_run?: boolean;
 }
 
 export interface KmipServerEndpoint {

@@ -40,9 +40,12 @@ export function subsystemRpcs(
         gateway.addSubsystemNetwork(requireNqn(nqn), mask),
       ),
 
-    del_subsystem_network: ({ subsystem_nqn: nqn, network_mask: mask }) =>
-      answerDone(`Failure deleting network ${mask} from subsystem ${nqn}`, () =>
-        gateway.deleteSubsystemNetwork(requireNqn(nqn), mask),
+    del_subsystem_network: ({ subsystem_nqn: nqn, network_mask: mask, dry_run: dryRun }) =>
+      answerDoneOrPlanned(
+        `Failure deleting network ${mask} from subsystem ${nqn}`,
+        dryRun,
+        () => gateway.rehearsal.deleteSubsystemNetwork(requireNqn(nqn), mask),
+        () => gateway.deleteSubsystemNetwork(requireNqn(nqn), mask),
       ),
 
     list_subsystems: (request) =>

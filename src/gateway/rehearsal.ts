@@ -3,15 +3,19 @@
  * same as that of the request. Changes nothing.
  */
 import type { ConfigChange } from '../store/store.ts';
+import { automaticListeners } from './automatic-listeners.ts';
 import type { Configuration } from './configuration.ts';
 import type { ListenerSpec } from './gateway-api.ts';
 import type { Listing } from './listing.ts';
 import { findNamespace } from './namespace-plans.ts';
+import { parseMask } from './network-mask.ts';
+import { planDeleteNetwork } from './network-plans.ts';
 import {
   type BackendRecord,
   type ConfigRecord,
   decodeRecord,
   imagePathOf,
+  keyOf,
   type ListenerRecord,
   type NamespaceRecord,
 } from './records.ts';
@@ -24,6 +28,7 @@ export interface RehearsalApi {
   deleteHost(nqn: string, hostNqn: string): string[];
   deleteListener(spec: ListenerSpec, force: boolean): string[];
   deleteNamespace(nqn: string, nsid: number): string[];
+  deleteSubsystemNetwork(nqn: string, mask: string): string[];
 }
 
 export class Rehearsal implements RehearsalApi {
@@ -56,13 +61,27 @@ export class Rehearsal implements RehearsalApi {
     const inUse = (record: ListenerRecord): boolean => this.#listing.hostsThrough(record).size > 0;
     const changes = planDeleteListener(this.#config, spec, force, inUse);
     const cut = this.#removed(changes).flatMap((record) =>
-      record.kind !== 'listener'
-        ? []
-        : [...this.#listing.hostsThrough(record)].map(
-            (host) => `host ${host} would lose its path through ${addressOf(record)}`,
-          ),
+      record.kind === 'listener' ? this.#pathsThrough(record) : [],
     );
     return [...this.#removals(changes), ...cut];
+  }
+
+  deleteSubsystemNetwork(nqn: string, mask: string): string[] {
+    const changes = planDeleteNetwork(this.#config, nqn, mask);
+    const subsystem = this.#config.subsystem(nqn);
+    const networks = new Set([...subsystem.networks].filter((other) => other !== parseMask(mask).text));
+    const stay = automaticListeners([{ ...subsystem, networks }], this.#config.gateways.values());
+    const closed = [...subsystem.automatic.values()].filter((record) => !stay.has(keyOf(record)));
+    return [
+      ...this.#removals(changes),
+      ...closed.map((record) => sentenceOf(record, false)),
+      ...closed.flatMap((record) => this.#pathsThrough(record)),
+    ];
+  }
+
+  #pathsThrough(record: ListenerRecord): string[] {
+    const hosts = [...this.#listing.hostsThrough(record)];
+    return hosts.map((host) => `host ${host} would lose its path through ${addressOf(record)}`);
   }
 
   deleteNamespace(nqn: string, nsid: number): string[] {

@@ -64,6 +64,7 @@ export class FakeGateway implements GatewayApi {
   readonly rehearsal: RehearsalApi = {
     deleteSubsystem: (nqn) => [`subsystem ${this.#subsystem(nqn).nqn} would be deleted`],
     deleteHost: (nqn, hostNqn) => [`host ${hostNqn} could not use ${this.#subsystem(nqn).nqn} any more`],
+    deleteSubsystemNetwork: (nqn, mask) => [`network ${mask} of ${nqn} would be given up`],
     deleteListener: (spec) => [`the listener at ${spec.traddr}:${spec.trsvcid} would be closed`],
     deleteNamespace: (nqn, nsid) => [
       `namespace ${this.#namespace(nqn, nsid).nsid} of ${nqn} would be deleted`,

@@ -1,7 +1,7 @@
 /** Dry runs: the plans that would be committed, in sentences. */
 import { describe, expect, it } from 'vitest';
 import { Configuration, setRecord } from '../../src/gateway/configuration.ts';
-import type { ConfigRecord, ListenerRecord } from '../../src/gateway/records.ts';
+import type { ConfigRecord, GatewayRecord, ListenerRecord } from '../../src/gateway/records.ts';
 import { Rehearsal } from '../../src/gateway/rehearsal.ts';
 
 const NQN = 'nqn.2026-11.test:shop';
@@ -88,5 +88,32 @@ describe('a dry run of', () => {
     ]);
     expect(() => rehearsal([A]).deleteListener(SPEC, false)).toThrow(/use force/);
     expect(rehearsal().deleteListener(SPEC, false)).toHaveLength(1);
+  });
+
+  it('the deletion of a network names the listeners that only it makes, and the hosts that lose a path', () => {
+    const network = (mask: string): ConfigRecord => ({ kind: 'network', nqn: NQN, mask });
+    const config = new Configuration();
+    const node: GatewayRecord = {
+      kind: 'gateway',
+      name: 'gw-1',
+      hostName: 'node-1',
+      addresses: ['192.0.2.1', '192.0.2.2', '198.51.100.1'],
+    };
+    const records = [
+      { kind: 'subsystem', nqn: NQN, serial: 'S1', maxNamespaces: 16, listenPort: 4430 } as const,
+      ...['192.0.2.0/24', '192.0.2.2/32', '198.51.100.0/24'].map(network),
+      node,
+    ];
+    const texts = records.map(setRecord).map(({ key, value }) => [key, value!] as const);
+    config.follow({ version: 1, records: new Map(texts) });
+    const hosts = () => new Set([A]);
+    const dryRun = new Rehearsal(config, { connectedHosts: hosts, hostsThrough: hosts });
+    expect(dryRun.deleteSubsystemNetwork(NQN, '192.0.2.9/24')).toEqual([
+      `network 192.0.2.0/24 of ${NQN} would be given up`,
+      'the listener at 192.0.2.1:4430 of node-1 would be closed',
+      `host ${A} would lose its path through 192.0.2.1:4430`,
+    ]);
+    expect(() => dryRun.deleteSubsystemNetwork(NQN, '10.0.0.0/8')).toThrow(/has no network 10\.0\.0\.0\/8/);
+    expect(config.subsystem(NQN).networks.size).toBe(3);
   });
 });

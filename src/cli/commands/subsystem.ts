@@ -111,14 +111,20 @@ const delNetwork: Verb = {
   name: 'del_network',
   describe:
     'Stop listening because of a network. Hosts that came through one of its listeners lose that path',
-  options: { subsystem: REQUIRED_SUBSYSTEM, 'network-mask': MASK },
-  examples: [[`subsystem del_network -n ${NQN} --network-mask 192.0.2.0/24`, '']],
+  options: { subsystem: REQUIRED_SUBSYSTEM, 'network-mask': MASK, 'dry-run': DRY_RUN },
+  examples: [
+    [`subsystem del_network -n ${NQN} --network-mask 192.0.2.0/24 --dry-run`, ''],
+    [`subsystem del_network -n ${NQN} --network-mask 192.0.2.0/24`, ''],
+  ],
   run: async (args, session) => {
     const [nqn, mask] = [args.text('subsystem'), args.text('network-mask')];
     const request = { subsystem_nqn: nqn, network_mask: mask };
     const what = `network ${mask} from subsystem ${nqn}`;
-    const answer = await session.call('del_subsystem_network', request, `Failure deleting ${what}`);
-    return session.report('req_status', answer, () => `Deleting ${what}: Successful`);
+    return session.change('del_subsystem_network', request, {
+      dryRun: args.flag('dry-run'),
+      failure: `Failure deleting ${what}`,
+      success: `Deleting ${what}`,
+    });
   },
 };
 
