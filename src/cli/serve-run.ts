@@ -22,6 +22,7 @@ import { randomUuid } from '../wire/uuid.ts';
 import type { ServeRequest } from './serve.ts';
 import { type BannerFacts, banner } from './serve-banner.ts';
 import { ServeMetrics } from './serve-metrics.ts';
+import { openSecrets } from './serve-secrets.ts';
 import { openState } from './serve-state.ts';
 import { grpcCredentials, metricsKeyPair } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
@@ -106,6 +107,7 @@ async function start(
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
   const credentials = grpcCredentials(settings, systemClock.wallMs());
+  const secrets = openSecrets(settings, log);
   const { store, monitor, place, alone, reservedPaths, shared } = await openState(settings, log, (stop) =>
     running.add(stop),
   );
@@ -155,6 +157,7 @@ async function start(
     rebalance: { periodMs: settings.rebalancePeriodMs, movesPerRound: settings.rebalanceMoves },
     openListener: (port, address, tcpPort) => transport.open(port, address, tcpPort),
     reservedPaths,
+    ...(secrets !== undefined && { secrets }),
     timers: systemTimers,
     log,
     logLevel: { get: () => log.level, set: (level) => log.setLevel(level) },

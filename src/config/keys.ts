@@ -39,6 +39,8 @@ export const KEYS: Readonly<Record<string, Readonly<Record<string, Key>>>> = {
     override_hostname: key('hostname', textOrNothing),
     enable_auth: key('grpcAuth', truth, yesNo),
     force_tls: key('forceTls', notSupported('TLS on listeners'), yesNo),
+    encryption_key: key('encryptionKeyFile', textOrNothing),
+    enable_key_encryption: key('keyEncryption', onlyEncrypted, yesNo),
     max_message_length_in_mb: key(
       'maxMessageBytes',
       (text) => atLeastOne(text) * MIB,
@@ -96,7 +98,7 @@ export const IGNORED_KEYS: Readonly<Record<string, readonly string[]>> = {
     'abort_on_errors abort_on_update_error enable_monitor_client monitor_stop_grace ' +
     'max_gws_in_grp allowed_consecutive_spdk_ping_failures spdk_ping_interval_in_seconds ' +
     'ping_spdk_under_lock max_hosts_per_namespace max_namespaces_with_netmask subsystem_cache_expiration ' +
-    'verify_nqns verify_keys encryption_key enable_key_encryption ' +
+    'verify_nqns verify_keys ' +
     'prometheus_bdev_pools prometheus_stats_interval prometheus_frequency_slow_down_factor ' +
     'prometheus_cycles_to_adjust_speed prometheus_startup_delay prometheus_connection_list_cache_expiration ' +
     'io_stats_enabled enable_spdk_discovery_controller'
@@ -164,6 +166,12 @@ function notSupported(what: string): (text: string) => false {
     if (truth(text)) throw new Error(`asks for ${what}; that is not supported yet`);
     return false;
   };
+}
+
+/** Keys of hosts and subsystems are never stored in the clear. */
+function onlyEncrypted(text: string): true {
+  if (!truth(text)) throw new Error('asks for keys in the clear; keys are stored encrypted only');
+  return true;
 }
 
 /** Python's level names and pino's. */

@@ -47,6 +47,10 @@ export interface Settings {
   maxHostsPerSubsystem?: number;
   /** Unique in the group; what listeners name as their host. */
   name: string;
+  /** File with the key that encrypts the keys of hosts and subsystems; absent: such keys are refused. */
+  encryptionKeyFile?: string;
+  /** Always true: they are never stored in the clear. */
+  keyEncryption: boolean;
   /** '' is a group too. */
   group: string;
   hostname: string;
@@ -88,6 +92,7 @@ export const SETTING_DEFAULTS = {
   metricsEnabled: true,
   metricsTls: false,
   forceTls: false,
+  keyEncryption: true,
   group: '',
   cephConfigFile: '/etc/ceph/ceph.conf',
   cephId: 'admin',

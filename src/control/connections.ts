@@ -40,6 +40,6 @@ function toConnection(info: ConnectionInfo): Connection {
     subsystem: info.subsystemNqn,
     disconnected_due_to_keepalive_timeout: info.keepAliveTimeout,
     dhchap_controller_origin: 'no_key',
-    host_deleted: false,
+    host_deleted: info.hostDeleted,
   };
 }

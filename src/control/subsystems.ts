@@ -4,6 +4,7 @@ import type { GatewayApi, SubsystemInfo, SubsystemSpec } from '../gateway/gatewa
 import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAdrfamText } from './convert.ts';
 import type { CreateSubsystemReq, Subsystem, SubsystemCli } from './gateway-types.ts';
+import { toHost } from './hosts.ts';
 import { bdevName } from './namespaces.ts';
 
 const SUBTYPE = 'NVMe';
@@ -13,6 +14,7 @@ export function subsystemRpcs(
 ): RpcHandlers<
   | 'create_subsystem'
   | 'delete_subsystem'
+  | 'change_subsystem_key'
   | 'list_subsystems'
   | 'get_subsystems'
   | 'add_subsystem_network'
@@ -48,6 +50,11 @@ export function subsystemRpcs(
         () => gateway.deleteSubsystemNetwork(requireNqn(nqn), mask),
       ),
 
+    change_subsystem_key: ({ subsystem_nqn: nqn, dhchap_key: key }) =>
+      answerDone(`Failure changing key for subsystem ${nqn}`, () =>
+        gateway.changeSubsystemKey(requireNqn(nqn), key || null),
+      ),
+
     list_subsystems: (request) =>
       answer('Failure listing subsystems', { subsystems: [] as SubsystemCli[] }, () => {
         const { subsystem_nqn: nqn, serial_number: serial } = request;
@@ -66,7 +73,7 @@ function toSubsystemSpec(request: CreateSubsystemReq, group: string): SubsystemS
     throw new AnagateError('INVALID_ARGUMENT', 'multipath cannot be switched off; set enable_ha');
   }
   refuseFeatures(request, {
-    dhchap_key: 'authentication of hosts is',
+    key_encrypted: 'a key that the client has encrypted is',
     secure_listeners: 'TLS on listeners is',
   });
   const nqn = requireNqn(request.subsystem_nqn);
@@ -76,6 +83,7 @@ function toSubsystemSpec(request: CreateSubsystemReq, group: string): SubsystemS
     ...(request.max_namespaces !== undefined && { maxNamespaces: request.max_namespaces }),
     networks: request.network_mask,
     ...(request.port !== undefined && { listenPort: request.port }),
+    ...(request.dhchap_key && { dhchapKey: request.dhchap_key }),
   };
 }
 
@@ -95,9 +103,9 @@ function toSubsystemCli(info: SubsystemInfo): SubsystemCli {
     namespace_count: info.namespaceCount,
     subtype: SUBTYPE,
     max_namespaces: info.maxNamespaces,
-    has_dhchap_key: false,
+    has_dhchap_key: info.hasDhchapKey,
     allow_any_host: info.allowAnyHost,
-    created_without_key: true,
+    created_without_key: !info.hasDhchapKey,
     network_mask: [...info.networks],
   };
 }
@@ -116,7 +124,7 @@ function toSubsystem(info: SubsystemInfo, gateway: GatewayApi): Subsystem {
         trsvcid: String(listener.trsvcid),
         secure: false,
       })),
-    hosts: gateway.listHosts(info.nqn).hosts.map((nqn) => ({ nqn, use_psk: false, use_dhchap: false })),
+    hosts: gateway.listHosts(info.nqn).hosts.map(toHost),
     allow_any_host: info.allowAnyHost,
     serial_number: info.serial,
     model_number: info.model,
@@ -133,7 +141,7 @@ function toSubsystem(info: SubsystemInfo, gateway: GatewayApi): Subsystem {
       auto_visible: namespace.autoVisible,
       hosts: namespace.hosts,
     })),
-    has_dhchap_key: false,
+    has_dhchap_key: info.hasDhchapKey,
     network_mask: [...info.networks],
   };
 }

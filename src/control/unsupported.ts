@@ -6,17 +6,13 @@ import { status } from '@grpc/grpc-js';
 import { AnagateError } from '../base/errors.ts';
 import { answerDone, GrpcFailure, type RpcHandlers } from './answer.ts';
 
-const NO_AUTHENTICATION = 'authentication of hosts is not supported yet';
 const NO_ENCRYPTION = 'encryption is not supported yet';
 const NO_SPDK = 'SPDK is not used here';
 
 export const unsupportedRpcs = {
-  change_subsystem_key: refuse('Failure changing subsystem key', NO_AUTHENTICATION),
   add_kmip_server_endpoints: refuse('Failure adding KMIP server endpoints', NO_ENCRYPTION),
   del_kmip_server_endpoints: refuse('Failure deleting KMIP server endpoints', NO_ENCRYPTION),
   list_kmip_server_endpoints: refuse('Failure listing KMIP server endpoints', NO_ENCRYPTION),
-  set_keep_host_connected: refuse('Failure keeping host connected', 'not supported yet'),
-  change_host_key: refuse('Failure changing host key', NO_AUTHENTICATION),
   get_spdk_nvmf_log_flags_and_level: refuse('Failure getting SPDK log levels', NO_SPDK),
   set_spdk_nvmf_logs: refuse('Failure setting SPDK log levels', `${NO_SPDK}; see set_gateway_log_level`),
   disable_spdk_nvmf_logs: refuse('Failure disabling SPDK logs', NO_SPDK),

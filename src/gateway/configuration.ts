@@ -12,12 +12,14 @@ import {
   decodeRecord,
   encodeRecord,
   type GatewayRecord,
+  type HostRecord,
   isGatewayKey,
   keyOf,
   type ListenerRecord,
   type NamespaceHostRecord,
   type NamespaceRecord,
   type QosRecord,
+  type SubsystemKeyRecord,
   type SubsystemRecord,
 } from './records.ts';
 
@@ -27,6 +29,9 @@ export interface SubsystemConfig {
   allowAnyHost: boolean;
   /** NQNs, '*' not among them. */
   readonly hosts: Set<string>;
+  /** By host NQN: '*' among them, and hosts that were removed but may keep their connections. */
+  readonly hostRecords: Map<string, HostRecord>;
+  key: SubsystemKeyRecord | null;
   /** By record key. Those that somebody added. */
   readonly listeners: Map<string, ListenerRecord>;
   /** Masks. */
@@ -50,6 +55,7 @@ export interface RecordChange {
 /** Order in which records can be applied; removals go the other way round. Listeners last: hosts come in through them. */
 const APPLY_ORDER: Record<ConfigRecord['kind'], number> = {
   subsystem: 0,
+  'key-subsystem': 1,
   host: 1,
   network: 1,
   namespace: 2,
@@ -133,6 +139,11 @@ export class Configuration {
   /** The records as the store has them. */
   get texts(): ReadonlyMap<string, string> {
     return this.#texts;
+  }
+
+  /** The subsystem's own record and all that belong to it. */
+  *recordsOf(nqn: string): Generator<ConfigRecord> {
+    for (const record of this.#records.values()) if (record.nqn === nqn) yield record;
   }
 
   *namespaces(): Generator<NamespaceRecord> {
@@ -244,11 +255,8 @@ export class Configuration {
         throw orphan(keyOf(after), `subsystem_${after.nqn}`);
     }
     for (const nqn of going) {
-      const { allowAnyHost, hosts, listeners, networks, namespaces, namespaceHosts, qos } =
-        this.#subsystems.get(nqn)!;
-      let members = (allowAnyHost ? 1 : 0) + hosts.size + listeners.size + networks.size + namespaces.size;
-      members += qos.size;
-      for (const listed of namespaceHosts.values()) members += listed.size;
+      let members = -1;
+      for (const _ of this.recordsOf(nqn)) members += 1;
       if (members !== (gone.get(nqn) ?? 0)) throw orphan('something', `subsystem_${nqn}`);
     }
   }
@@ -291,8 +299,8 @@ export class Configuration {
     else if (record.kind === 'qos') subsystem.qos.set(record.nsid, record);
     else if (record.kind === 'listener') subsystem.listeners.set(keyOf(record), record);
     else if (record.kind === 'network') subsystem.networks.add(record.mask);
-    else if (record.hostNqn === '*') subsystem.allowAnyHost = true;
-    else subsystem.hosts.add(record.hostNqn);
+    else if (record.kind === 'key-subsystem') subsystem.key = record;
+    else putHost(subsystem, record.hostNqn, record);
   }
 
   #remove(record: ConfigRecord): void {
@@ -307,8 +315,8 @@ export class Configuration {
     else if (record.kind === 'qos') subsystem.qos.delete(record.nsid);
     else if (record.kind === 'listener') subsystem.listeners.delete(keyOf(record));
     else if (record.kind === 'network') subsystem.networks.delete(record.mask);
-    else if (record.hostNqn === '*') subsystem.allowAnyHost = false;
-    else subsystem.hosts.delete(record.hostNqn);
+    else if (record.kind === 'key-subsystem') subsystem.key = null;
+    else putHost(subsystem, record.hostNqn, null);
   }
 }
 
@@ -349,6 +357,8 @@ function emptySubsystem(record: SubsystemRecord): SubsystemConfig {
     record,
     allowAnyHost: false,
     hosts: new Set(),
+    hostRecords: new Map(),
+    key: null,
     listeners: new Map(),
     networks: new Set(),
     automatic: new Map(),
@@ -367,6 +377,16 @@ function unlistHost({ namespaceHosts }: SubsystemConfig, { nsid, hostNqn }: Name
   hosts.delete(hostNqn);
   if (hosts.size > 0) namespaceHosts.set(nsid, hosts);
   else namespaceHosts.delete(nsid);
+}
+
+function putHost(subsystem: SubsystemConfig, hostNqn: string, record: HostRecord | null): void {
+  const { hosts, hostRecords } = subsystem;
+  if (record === null) hostRecords.delete(hostNqn);
+  else hostRecords.set(hostNqn, record);
+  const allowed = record !== null && !record.removed;
+  if (hostNqn === '*') subsystem.allowAnyHost = allowed;
+  else if (allowed) hosts.add(hostNqn);
+  else hosts.delete(hostNqn);
 }
 
 function orderOf({ before, after }: RecordChange): number {

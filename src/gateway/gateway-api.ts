@@ -19,6 +19,24 @@ export interface SubsystemSpec {
   networks?: readonly string[];
   /** TCP port of those listeners, default 4420. */
   listenPort?: number;
+  /** DH-HMAC-CHAP key of its controllers, in the clear; with it each host needs a key. */
+  dhchapKey?: string;
+}
+
+/** Keys of a host in their text forms, in the clear. */
+export interface HostKeys {
+  /** `NVMeTLSkey-1:...` */
+  psk?: string | undefined;
+  /** `DHHC-1:...` */
+  dhchapKey?: string | undefined;
+  /** What controllers prove themselves with to this host: `DHHC-1:...` */
+  dhchapControllerKey?: string | undefined;
+}
+
+/** null deletes a key; what is absent stays. */
+export interface HostKeyChange {
+  dhchapKey?: string | null;
+  dhchapControllerKey?: string | null;
 }
 
 export interface ListenerSpec {
@@ -101,6 +119,7 @@ export interface SubsystemInfo {
   allowAnyHost: boolean;
   /** Masks. */
   networks: readonly string[];
+  hasDhchapKey: boolean;
 }
 export interface ListenerInfo extends ListenerSpec {
   /** This gateway listens on it now. */
@@ -134,7 +153,14 @@ export interface NamespaceInfo {
 export interface HostsInfo {
   nqn: string;
   allowAnyHost: boolean;
-  hosts: string[];
+  hosts: HostInfo[];
+}
+export interface HostInfo {
+  nqn: string;
+  hasPsk: boolean;
+  hasDhchapKey: boolean;
+  /** Whose key the controllers prove themselves with; no_key also when the host has none itself. */
+  controllerKey: 'no_key' | 'host_specific' | 'subsystem_implicit';
 }
 /** One controller of one host; `connected: false` for an allowed host without a live controller. */
 export interface ConnectionInfo {
@@ -151,6 +177,8 @@ export interface ConnectionInfo {
   cntlid: number;
   /** The last controller of this host ended by keep-alive timeout. */
   keepAliveTimeout: boolean;
+  /** The host was removed; the connection was kept. */
+  hostDeleted: boolean;
 }
 export interface GatewayInfo {
   version: string;
@@ -196,8 +224,16 @@ export interface GatewayApi {
   deleteSubsystemNetwork(nqn: string, mask: string): Promise<void>;
 
   /** hostNqn '*' = any host. */
-  addHost(nqn: string, hostNqn: string): Promise<void>;
-  deleteHost(nqn: string, hostNqn: string): Promise<void>;
+  /** A host with a key is not let in before this version can authenticate it. */
+  addHost(nqn: string, hostNqn: string, keys?: HostKeys): Promise<void>;
+  /** Its connections end, unless they are kept until they end by themselves; see {@link keepHostConnected}. */
+  deleteHost(nqn: string, hostNqn: string, keepConnections?: boolean): Promise<void>;
+  /** When the host is deleted, its connections shall stay. */
+  keepHostConnected(nqn: string, hostNqn: string): Promise<void>;
+  /** Connections that there are stay. */
+  changeHostKey(nqn: string, hostNqn: string, change: HostKeyChange): Promise<void>;
+  /** null deletes the key. */
+  changeSubsystemKey(nqn: string, key: string | null): Promise<void>;
   listHosts(nqn: string): HostsInfo;
 
   addNamespace(spec: NamespaceSpec): Promise<NamespaceInfo>;

@@ -3,17 +3,23 @@
  * the configuration, what it needs is made ready, it is committed, and then it is applied. A request that fails before the
  * commit leaves no trace.
  */
-import type { Timer, Timers } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
+import type { Timer } from '../base/clock.ts';
 import { within } from '../base/within.ts';
 import { LIMITS } from '../limits.ts';
-import type { GatewayPlace, MonitorClient } from '../monitor/monitor-client.ts';
-import { type ConfigChange, type ConfigSnapshot, type ConfigStore, withChanges } from '../store/store.ts';
+import type { GatewayPlace } from '../monitor/monitor-client.ts';
+import { type ConfigChange, type ConfigSnapshot, withChanges } from '../store/store.ts';
 import { AnaStates } from '../target/ana.ts';
 import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
-import type { Target } from '../target/target.ts';
-import type { GroupBackends, OpenBackend } from './backends.ts';
+import {
+  keyFileTrouble,
+  planAddHost,
+  planChangeHostKey,
+  planChangeSubsystemKey,
+  planDeleteHost,
+  planKeepHostConnected,
+  sealSubsystemKey,
+} from './access-plans.ts';
 import { Condition } from './condition.ts';
 import {
   Configuration,
@@ -21,13 +27,15 @@ import {
   holds,
   type RecordChange,
   type SubsystemConfig,
+  setRecord,
 } from './configuration.ts';
-import type { FrontProbe } from './front-network.ts';
 import { systemFrontProbe } from './front-probe.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
   GatewayInfo,
+  HostKeyChange,
+  HostKeys,
   HostsInfo,
   ImageTreatment,
   ListenerChecks,
@@ -39,26 +47,22 @@ import type {
   SubsystemInfo,
   SubsystemSpec,
 } from './gateway-api.ts';
+import type { GatewayOptions } from './gateway-options.ts';
 import { Life } from './life.ts';
 import { ListenerRequests } from './listener-requests.ts';
-import { Listeners, type OpenListener, type PortPlace } from './listeners.ts';
+import { Listeners, type PortPlace } from './listeners.ts';
 import { Listing } from './listing.ts';
 import { NamespaceDevices } from './namespace-devices.ts';
 import { NamespaceRequests } from './namespace-requests.ts';
-import { type LeaseTerms, Ownership } from './ownership.ts';
+import { Ownership } from './ownership.ts';
 import type { QosLimits } from './qos.ts';
 import { Rebalancer } from './rebalancer.ts';
 import type { ListenerRecord } from './records.ts';
 import { Rehearsal } from './rehearsal.ts';
+import type { SecretBox } from './secret-box.ts';
 import { newSerial } from './serial.ts';
 import { Statistics } from './statistics.ts';
-import {
-  planAddHost,
-  planAddSubsystem,
-  planDeleteHost,
-  planDeleteListener,
-  planDeleteSubsystem,
-} from './subsystem-plans.ts';
+import { planAddSubsystem, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
 import { TargetApplier, type Trouble } from './target-applier.ts';
 
 /** How often what could not be served is tried again. */
@@ -70,49 +74,7 @@ const NO_PLACE = { minCntlid: 0, maxCntlid: 0 };
 const REBALANCE_PERIOD_MS = 7000;
 const REBALANCE_MOVES = 8;
 
-/** Who this gateway is, for people and for listeners. */
-export interface GatewayIdentity {
-  version: string;
-  name: string;
-  group: string;
-  hostname: string;
-  address: string;
-  /** gRPC port. */
-  port: number;
-}
-
-export interface GatewayOptions {
-  identity: GatewayIdentity;
-  store: ConfigStore;
-  monitor: MonitorClient;
-  target: Target;
-  openBackend: OpenBackend;
-  groups: GroupBackends;
-  /** Absent: nobody else could serve the groups. Its clock is the target's. */
-  lease?: LeaseTerms;
-  openListener: OpenListener;
-  /** How this machine's network is looked at; the system's unless said. */
-  probe?: FrontProbe;
-  /** Other gateways have the configuration too. */
-  shared?: boolean;
-  /** false: listeners may be added at addresses that no node has, ceph-nvmeof's verify_listener_ip. */
-  verifyListenerAddress?: boolean;
-  /** Files that namespaces must not use. */
-  reservedPaths: readonly string[];
-  timers: Timers;
-  log: Log;
-  /** See {@link Rebalancer}; ceph-nvmeof's figures unless said. */
-  rebalance?: { periodMs: number; movesPerRound: number };
-  /** Lower than those of limits.ts. */
-  limits?: Parameters<typeof configuredLimits>[0];
-  logLevel: { get(): string; set(level: string): void };
-  random: {
-    /** A new UUID. */
-    uuid(): string;
-    /** A whole number from 0 to `below` - 1. */
-    integer(below: number): number;
-  };
-}
+export type { GatewayIdentity, GatewayOptions } from './gateway-options.ts';
 
 export class Gateway implements GatewayApi {
   readonly #options: GatewayOptions;
@@ -260,6 +222,8 @@ export class Gateway implements GatewayApi {
     target.accepting = false;
     this.#listenerRequests.start();
     await this.#apply(this.#unapplied!);
+    const keyTrouble = keyFileTrouble(this.#config, this.#secrets);
+    if (keyTrouble !== null) this.#options.log.error({}, keyTrouble);
     this.#listenerRequests.requireSome(this.#applier.troubles);
     target.accepting = true;
     this.#endSubscriptions.push(
@@ -388,6 +352,18 @@ export class Gateway implements GatewayApi {
 
   // ---- what is committed ----
 
+  /** A request that needs nothing made ready. */
+  #change(plan: (config: Configuration) => ConfigChange[]): Promise<void> {
+    return this.#life.mutate(async () => {
+      const changes = plan(this.#config);
+      if (changes.length > 0) await this.#commit(changes);
+    });
+  }
+
+  get #secrets(): SecretBox | null {
+    return this.#options.secrets ?? null;
+  }
+
   /**
    * Commits and applies. When it rejects, nothing was applied but what the store says; `undo` takes back what was made ready,
    * unless the commit came true after all. It is given what the store says, if that is known.
@@ -462,6 +438,9 @@ export class Gateway implements GatewayApi {
       const { record, changes } = planAddSubsystem(this.#config, spec, () =>
         newSerial(this.#options.random.integer),
       );
+      const { dhchapKey } = spec;
+      if (dhchapKey !== undefined)
+        changes.push(setRecord(sealSubsystemKey(this.#config, record.nqn, dhchapKey, this.#secrets)));
       await this.#commit(spec.networks?.length ? this.#listenerRequests.withMasks(changes) : changes);
       return this.#listing.subsystem(this.#config.subsystem(record.nqn), this.#place!);
     });
@@ -479,12 +458,24 @@ export class Gateway implements GatewayApi {
     return this.#listenerRequests.deleteNetwork(nqn, mask);
   }
 
-  addHost(nqn: string, hostNqn: string): Promise<void> {
-    return this.#life.mutate(() => this.#commit(planAddHost(this.#config, nqn, hostNqn)));
+  addHost(nqn: string, hostNqn: string, keys: HostKeys = {}): Promise<void> {
+    return this.#change((config) => planAddHost(config, nqn, hostNqn, keys, this.#secrets));
   }
 
-  deleteHost(nqn: string, hostNqn: string): Promise<void> {
-    return this.#life.mutate(() => this.#commit(planDeleteHost(this.#config, nqn, hostNqn)));
+  deleteHost(nqn: string, hostNqn: string, keepConnections = false): Promise<void> {
+    return this.#change((config) => planDeleteHost(config, nqn, hostNqn, keepConnections));
+  }
+
+  keepHostConnected(nqn: string, hostNqn: string): Promise<void> {
+    return this.#change((config) => planKeepHostConnected(config, nqn, hostNqn));
+  }
+
+  changeHostKey(nqn: string, hostNqn: string, change: HostKeyChange): Promise<void> {
+    return this.#change((config) => planChangeHostKey(config, nqn, hostNqn, change, this.#secrets));
+  }
+
+  changeSubsystemKey(nqn: string, key: string | null): Promise<void> {
+    return this.#change((config) => planChangeSubsystemKey(config, nqn, key, this.#secrets));
   }
 
   // ---- listeners ----

@@ -4,7 +4,14 @@ import type { Controller } from '../target/controller.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
 import { allListeners, type Configuration, type SubsystemConfig } from './configuration.ts';
-import type { ConnectionInfo, HostsInfo, ListenerInfo, NamespaceInfo, SubsystemInfo } from './gateway-api.ts';
+import type {
+  ConnectionInfo,
+  HostInfo,
+  HostsInfo,
+  ListenerInfo,
+  NamespaceInfo,
+  SubsystemInfo,
+} from './gateway-api.ts';
 import type { Listeners } from './listeners.ts';
 import { UNLIMITED } from './qos.ts';
 import type { ListenerRecord, NamespaceRecord } from './records.ts';
@@ -44,7 +51,7 @@ export class Listing {
   }
 
   subsystem(subsystem: SubsystemConfig, cntlids: { minCntlid: number; maxCntlid: number }): SubsystemInfo {
-    const { record, namespaces, allowAnyHost, networks } = subsystem;
+    const { record, namespaces, allowAnyHost, networks, key } = subsystem;
     return {
       nqn: record.nqn,
       serial: record.serial,
@@ -55,6 +62,7 @@ export class Listing {
       maxNamespaces: record.maxNamespaces,
       allowAnyHost,
       networks: [...networks].sort(),
+      hasDhchapKey: key !== null,
     };
   }
 
@@ -91,8 +99,9 @@ export class Listing {
 
   /** Throws SUBSYSTEM_NOT_FOUND. */
   hosts(nqn: string): HostsInfo {
-    const { allowAnyHost, hosts } = this.#options.config.subsystem(nqn);
-    return { nqn, allowAnyHost, hosts: [...hosts].sort() };
+    const subsystem = this.#options.config.subsystem(nqn);
+    const hosts = [...subsystem.hosts].sort().map((hostNqn) => hostOf(subsystem, hostNqn));
+    return { nqn, allowAnyHost: subsystem.allowAnyHost, hosts };
   }
 
   /** By NQN and nsid. */
@@ -142,7 +151,7 @@ export class Listing {
       const connected = new Set(controllers.map((controller) => controller.host.hostNqn));
       const absent = [...subsystem.hosts].filter((hostNqn) => !connected.has(hostNqn));
       return [
-        ...controllers.map((controller) => connectionOf(subsystem.record.nqn, controller)),
+        ...controllers.map((controller) => connectionOf(subsystem, controller)),
         ...absent.sort().map((hostNqn) => this.#noConnection(subsystem.record.nqn, hostNqn)),
       ];
     });
@@ -158,6 +167,7 @@ export class Listing {
       adrfam: 'ipv4',
       queueCount: 0,
       cntlid: -1,
+      hostDeleted: false,
       keepAliveTimeout: this.#options.target.keepAliveTimeouts.has(`${subsystemNqn} ${hostNqn}`),
     };
   }
@@ -173,11 +183,25 @@ export class Listing {
   }
 }
 
-function connectionOf(subsystemNqn: string, controller: Controller): ConnectionInfo {
+function hostOf({ hostRecords, key }: SubsystemConfig, nqn: string): HostInfo {
+  const { psk, dhchapKey, dhchapControllerKey } = hostRecords.get(nqn)!;
+  const implicit = key === null || dhchapKey === undefined ? 'no_key' : 'subsystem_implicit';
+  return {
+    nqn,
+    hasPsk: psk !== undefined,
+    hasDhchapKey: dhchapKey !== undefined,
+    controllerKey: dhchapControllerKey !== undefined ? 'host_specific' : implicit,
+  };
+}
+
+function connectionOf(
+  { record, hosts, allowAnyHost }: SubsystemConfig,
+  controller: Controller,
+): ConnectionInfo {
   const transport = controller.queues.get(0)?.transport;
   const traddr = transport?.remoteAddress ?? '';
   return {
-    subsystemNqn,
+    subsystemNqn: record.nqn,
     hostNqn: controller.host.hostNqn,
     connected: true,
     traddr,
@@ -186,5 +210,6 @@ function connectionOf(subsystemNqn: string, controller: Controller): ConnectionI
     queueCount: controller.queues.size,
     cntlid: controller.cntlid,
     keepAliveTimeout: false,
+    hostDeleted: !allowAnyHost && !hosts.has(controller.host.hostNqn),
   };
 }

@@ -10,6 +10,7 @@ import { LIMITS } from '../limits.ts';
 import { isUuid } from '../wire/uuid.ts';
 import { isMaskText } from './network-mask.ts';
 import type { QosLimits } from './qos.ts';
+import { sealedWith } from './secret-box.ts';
 
 export interface SubsystemRecord {
   readonly kind: 'subsystem';
@@ -42,6 +43,24 @@ export interface HostRecord {
   readonly nqn: string;
   /** '*' = any host. */
   readonly hostNqn: string;
+  /** TLS pre-shared key, sealed (secret-box.ts); absent: TLS is not asked for. */
+  readonly psk?: string;
+  /** DH-HMAC-CHAP key, sealed; absent: the host is not authenticated. */
+  readonly dhchapKey?: string;
+  /** DH-HMAC-CHAP key of the controller for this host, sealed; absent: that of the subsystem, if it has one. */
+  readonly dhchapControllerKey?: string;
+  /** When the host is removed, its connections stay until they end by themselves. */
+  readonly keepConnections?: boolean;
+  /** The host was removed, but may keep the connections that it has. */
+  readonly removed?: boolean;
+}
+
+/** DH-HMAC-CHAP key of a subsystem's controllers. A record of its own, because a subsystem's never changes. */
+export interface SubsystemKeyRecord {
+  readonly kind: 'key-subsystem';
+  readonly nqn: string;
+  /** Sealed. */
+  readonly dhchapKey: string;
 }
 
 export interface ListenerRecord {
@@ -114,6 +133,7 @@ export interface QosRecord {
 /** The records that belong to a subsystem, and those of the subsystems. */
 export type ConfigRecord =
   | SubsystemRecord
+  | SubsystemKeyRecord
   | HostRecord
   | NetworkRecord
   | ListenerRecord
@@ -139,6 +159,8 @@ export function keyOf(record: ConfigRecord | GatewayRecord): string {
   switch (record.kind) {
     case 'subsystem':
       return `subsystem_${record.nqn}`;
+    case 'key-subsystem':
+      return `key-subsystem_${record.nqn}`;
     case 'host':
       return `host_${record.nqn}_${record.hostNqn}`;
     case 'listener':
@@ -176,8 +198,10 @@ function fieldsOf(record: ConfigRecord | GatewayRecord): Record<string, unknown>
       return { subsystem_nqn: record.nqn, network_mask: record.mask };
     case 'gateway':
       return { name: record.name, host_name: record.hostName, addresses: record.addresses };
+    case 'key-subsystem':
+      return { subsystem_nqn: record.nqn, dhchap_key: record.dhchapKey, key_encrypted: true };
     case 'host':
-      return { subsystem_nqn: record.nqn, host_nqn: record.hostNqn };
+      return hostFields(record);
     case 'listener':
       return {
         nqn: record.nqn,
@@ -215,6 +239,21 @@ function qosFields({ rwIos, rwMbytes, rMbytes, wMbytes }: QosLimits): Record<str
     ...(rwMbytes > 0 && { rw_mbytes_per_second: rwMbytes }),
     ...(rMbytes > 0 && { r_mbytes_per_second: rMbytes }),
     ...(wMbytes > 0 && { w_mbytes_per_second: wMbytes }),
+  };
+}
+
+function hostFields(record: HostRecord): Record<string, unknown> {
+  return {
+    subsystem_nqn: record.nqn,
+    host_nqn: record.hostNqn,
+    ...(record.psk !== undefined && { psk: record.psk, psk_encrypted: true }),
+    ...(record.dhchapKey !== undefined && { dhchap_key: record.dhchapKey, key_encrypted: true }),
+    ...(record.dhchapControllerKey !== undefined && {
+      dhchap_ctrlr_key: record.dhchapControllerKey,
+      ctrlr_key_encrypted: true,
+    }),
+    ...(record.keepConnections && { keep_connections: true }),
+    ...(record.removed && { removed: true }),
   };
 }
 
@@ -272,8 +311,14 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
       };
     case 'network':
       return { kind, nqn: fields.text('subsystem_nqn'), mask: fields.mask('network_mask') };
+    case 'key-subsystem':
+      return {
+        kind,
+        nqn: fields.text('subsystem_nqn'),
+        dhchapKey: fields.sealed('dhchap_key', 'key_encrypted') ?? fields.refuse('dhchap_key is not a text'),
+      };
     case 'host':
-      return { kind, nqn: fields.text('subsystem_nqn'), hostNqn: fields.text('host_nqn') };
+      return decodeHost(fields);
     case 'listener':
       return decodeListener(fields);
     case 'namespace':
@@ -290,6 +335,22 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
     default:
       return fields.refuse('this version of Anagate does not know records of that kind');
   }
+}
+
+function decodeHost(fields: FieldReader): HostRecord {
+  const psk = fields.sealed('psk', 'psk_encrypted');
+  const dhchapKey = fields.sealed('dhchap_key', 'key_encrypted');
+  const dhchapControllerKey = fields.sealed('dhchap_ctrlr_key', 'ctrlr_key_encrypted');
+  return {
+    kind: 'host',
+    nqn: fields.text('subsystem_nqn'),
+    hostNqn: fields.text('host_nqn'),
+    ...(psk !== undefined && { psk }),
+    ...(dhchapKey !== undefined && { dhchapKey }),
+    ...(dhchapControllerKey !== undefined && { dhchapControllerKey }),
+    ...(fields.flag('keep_connections') && { keepConnections: true }),
+    ...(fields.flag('removed') && { removed: true }),
+  };
 }
 
 function decodeListener(fields: FieldReader): ListenerRecord {
@@ -404,6 +465,13 @@ class FieldReader {
 
   optionalText(name: string): string | undefined {
     return this.#fields[name] === undefined ? undefined : this.text(name);
+  }
+
+  /** A sealed text; one in the clear is refused. */
+  sealed(name: string, flag: string): string | undefined {
+    const text = this.optionalText(name);
+    if (text === undefined || (this.flag(flag) && sealedWith(text) !== null)) return text;
+    return this.refuse(`${name} is not encrypted as Anagate does it; keys are never kept in the clear`);
   }
 
   integer(name: string, least: number, most: number): number {

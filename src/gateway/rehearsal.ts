@@ -3,6 +3,7 @@
  * same as that of the request. Changes nothing.
  */
 import type { ConfigChange } from '../store/store.ts';
+import { planDeleteHost } from './access-plans.ts';
 import { automaticListeners } from './automatic-listeners.ts';
 import type { Configuration } from './configuration.ts';
 import type { ListenerSpec } from './gateway-api.ts';
@@ -19,13 +20,13 @@ import {
   type ListenerRecord,
   type NamespaceRecord,
 } from './records.ts';
-import { addressOf, planDeleteHost, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
+import { addressOf, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
 import { planDeleteNamespace } from './visibility-plans.ts';
 
 /** Each gives one sentence per effect, and throws as the request of {@link GatewayApi} does. */
 export interface RehearsalApi {
   deleteSubsystem(nqn: string, force: boolean): string[];
-  deleteHost(nqn: string, hostNqn: string): string[];
+  deleteHost(nqn: string, hostNqn: string, keepConnections?: boolean): string[];
   deleteListener(spec: ListenerSpec, force: boolean): string[];
   deleteNamespace(nqn: string, nsid: number): string[];
   deleteSubsystemNetwork(nqn: string, mask: string): string[];
@@ -47,8 +48,13 @@ export class Rehearsal implements RehearsalApi {
     return [...this.#removals(planDeleteSubsystem(this.#config, nqn, force)), ...cut];
   }
 
-  deleteHost(nqn: string, hostNqn: string): string[] {
-    const effects = this.#removals(planDeleteHost(this.#config, nqn, hostNqn));
+  deleteHost(nqn: string, hostNqn: string, keepConnections = false): string[] {
+    const changes = planDeleteHost(this.#config, nqn, hostNqn, keepConnections);
+    if (changes.some(({ value }) => value !== null)) {
+      const who = hostNqn === '*' ? 'hosts that are not listed' : `host ${hostNqn}`;
+      return [`${who} would not be let in to ${nqn} any more; connections stay until they end`];
+    }
+    const effects = this.#removals(changes);
     const { allowAnyHost, hosts } = this.#config.subsystem(nqn);
     const stays = (host: string): boolean => (hostNqn === '*' ? hosts.has(host) : allowAnyHost);
     const cut = [...this.#listing.connectedHosts(nqn)].filter(
@@ -115,6 +121,8 @@ function sentenceOf(record: ConfigRecord, trashes: boolean): string {
       return record.hostNqn === '*'
         ? `hosts that are not listed could not use ${record.nqn} any more`
         : `host ${record.hostNqn} could not use ${record.nqn} any more`;
+    case 'key-subsystem':
+      return `the key of subsystem ${record.nqn} would be deleted`;
     case 'listener':
       return `the listener at ${addressOf(record)} of ${record.hostName} would be closed`;
     case 'namespace':

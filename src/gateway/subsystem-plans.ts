@@ -1,24 +1,16 @@
 /**
- * Requests about subsystems, hosts and listeners -> changes of the configuration. Pure: a plan looks, checks, and says what
+ * Requests about subsystems and listeners -> changes of the configuration. Pure: a plan looks, checks, and says what
  * to commit; it throws an AnagateError when the request cannot be done.
  */
 import { LIMITS } from '../limits.ts';
 import type { ConfigChange } from '../store/store.ts';
-import {
-  allListeners,
-  type Configuration,
-  namespaceHosts,
-  removeRecord,
-  type SubsystemConfig,
-  setRecord,
-} from './configuration.ts';
+import { allListeners, type Configuration, removeRecord, setRecord } from './configuration.ts';
 import type { ListenerSpec, SubsystemSpec } from './gateway-api.ts';
 import { canonicalAddress } from './network-mask.ts';
 import { networkRecords } from './network-plans.ts';
 import type { ListenerRecord, SubsystemRecord } from './records.ts';
 import {
   refuse,
-  requireHostNqn,
   requireListener,
   requireMaxNamespaces,
   requirePort,
@@ -75,55 +67,7 @@ export function planDeleteSubsystem(config: Configuration, nqn: string, force: b
       `subsystem ${nqn} still has ${namespaces}; delete them first, or use force`,
     );
   }
-  return [
-    ...[...subsystem.listeners.values()].map(removeRecord),
-    ...[...subsystem.namespaceHosts.keys()]
-      .flatMap((nsid) => namespaceHosts(subsystem, nsid))
-      .map(removeRecord),
-    ...[...subsystem.networks].map((mask) => removeRecord({ kind: 'network', nqn, mask })),
-    ...[...subsystem.qos.values()].map(removeRecord),
-    ...[...subsystem.namespaces.values()].map(removeRecord),
-    ...hostNqns(subsystem).map((hostNqn) => removeRecord({ kind: 'host', nqn, hostNqn })),
-    removeRecord(subsystem.record),
-  ];
-}
-
-function hostNqns(subsystem: SubsystemConfig): string[] {
-  return subsystem.allowAnyHost ? ['*', ...subsystem.hosts] : [...subsystem.hosts];
-}
-
-export function planAddHost(config: Configuration, nqn: string, hostNqn: string): ConfigChange[] {
-  const subsystem = config.subsystem(nqn);
-  requireHostNqn(hostNqn);
-  if (hostNqn === '*') {
-    if (subsystem.allowAnyHost) refuse('HOST_EXISTS', `any host may use subsystem ${nqn} already`);
-  } else {
-    if (subsystem.hosts.has(hostNqn))
-      refuse('HOST_EXISTS', `host ${hostNqn} may use subsystem ${nqn} already`);
-    if (subsystem.hosts.size >= config.limits.maxHostsPerSubsystem) {
-      refuse(
-        'LIMIT_EXCEEDED',
-        `subsystem ${nqn} has ${config.limits.maxHostsPerSubsystem} hosts already, which is the limit`,
-      );
-    }
-    if (config.hostCount() >= config.limits.maxHosts) {
-      refuse(
-        'LIMIT_EXCEEDED',
-        `all subsystems together have ${config.limits.maxHosts} hosts already, which is the limit`,
-      );
-    }
-  }
-  return [setRecord({ kind: 'host', nqn, hostNqn })];
-}
-
-export function planDeleteHost(config: Configuration, nqn: string, hostNqn: string): ConfigChange[] {
-  const subsystem = config.subsystem(nqn);
-  const known = hostNqn === '*' ? subsystem.allowAnyHost : subsystem.hosts.has(hostNqn);
-  if (!known) {
-    const who = hostNqn === '*' ? 'that any host may use it' : `host ${hostNqn}`;
-    refuse('HOST_NOT_FOUND', `subsystem ${nqn} does not list ${who}`);
-  }
-  return [removeRecord({ kind: 'host', nqn, hostNqn })];
+  return [...config.recordsOf(nqn)].map(removeRecord);
 }
 
 /** `isLocal` tells which host names may mean this gateway. */

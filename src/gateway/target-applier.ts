@@ -170,8 +170,11 @@ export class TargetApplier {
           maxNamespaces: record.maxNamespaces,
         });
         return;
+      case 'key-subsystem':
+        // Its hosts have keys: see host.
+        return;
       case 'host':
-        this.#subsystem(record).allowHost(record.hostNqn);
+        this.#admit(record);
         return;
       case 'namespace':
         this.#addNamespace(record);
@@ -192,6 +195,8 @@ export class TargetApplier {
     switch (record.kind) {
       case 'subsystem':
         target.removeSubsystem(record.nqn);
+        return;
+      case 'key-subsystem':
         return;
       case 'host':
         this.#subsystem(record).disallowHost(record.hostNqn);
@@ -226,9 +231,19 @@ export class TargetApplier {
       this.#limitNamespace(after);
       return;
     }
+    if (after.kind === 'host' || after.kind === 'key-subsystem') {
+      await this.#add(after);
+      return;
+    }
     await this.#remove(before);
     if (after.kind === 'namespace') await this.#opening.come([after]);
     await this.#add(after);
+  }
+
+  #admit(record: HostRecord): void {
+    const subsystem = this.#subsystem(record);
+    if (record.removed) subsystem.disallowHost(record.hostNqn, true);
+    else subsystem.allowHost(record.hostNqn, record.psk !== undefined || record.dhchapKey !== undefined);
   }
 
   // ---- namespaces ----

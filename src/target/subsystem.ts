@@ -41,20 +41,20 @@ export class Subsystem {
 
   // ---- hosts ----
 
-  /** `*` allows any host. */
-  allowHost(hostNqn: string): void {
+  /** `*` allows any host. One with keys is listed, but not let in before it can be authenticated. */
+  allowHost(hostNqn: string, hasKeys = false): void {
     const isConcerned = this.concernedBy(hostNqn);
-    if (hostNqn === '*') this.hosts.allowAny = true;
-    else this.hosts.nqns.add(hostNqn);
+    this.hosts.allow(hostNqn, hasKeys);
     this.onAccessChange(isConcerned);
   }
 
-  /** Takes the permission back and ends the controllers of hosts that are not allowed any more. */
-  disallowHost(hostNqn: string): void {
-    if (hostNqn === '*') this.hosts.allowAny = false;
-    else this.hosts.nqns.delete(hostNqn);
-    for (const controller of [...this.controllers]) {
-      if (!this.hosts.isAllowed(controller.host.hostNqn)) controller.end('host removed');
+  /** Takes the permission back and ends the controllers that hosts have by it, unless they are to be kept. */
+  disallowHost(hostNqn: string, keepControllers = false): void {
+    this.hosts.disallow(hostNqn, keepControllers);
+    for (const controller of keepControllers ? [] : [...this.controllers]) {
+      const { hostNqn: who } = controller.host;
+      const isMeant = hostNqn === '*' ? !this.hosts.isKept(who) : hostNqn === who;
+      if (isMeant && !this.hosts.isAllowed(who)) controller.end('host removed');
     }
     this.onAccessChange(this.concernedBy(hostNqn));
   }

@@ -47,6 +47,7 @@ export const Status = {
   connectInvalidParameters: 0x182,
   connectInvalidHost: 0x184,
   connectInvalidQueueType: 0x185,
+  authenticationRequired: 0x191,
   // Media and data integrity errors (SCT 2h)
   writeFault: 0x280,
   unrecoveredReadError: 0x281,

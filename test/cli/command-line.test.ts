@@ -235,6 +235,7 @@ describe('help', () => {
         const { status, err } = await runCli(
           example
             .replaceAll("'", '')
+            .replaceAll(/@\/root\/\S+/g, '@package.json')
             .replace('192.0.2.10 gw', '127.0.0.1 gw')
             .replace('/etc/anagate.conf', '/dev/null'),
           nobody,

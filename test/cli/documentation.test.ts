@@ -52,6 +52,7 @@ describe('docs/cli.md', () => {
     for (const example of examples) {
       const line = example
         .replaceAll("'", '')
+        .replaceAll(/@\/root\/\S+/g, '@package.json')
         .replace('--server-address 192.0.2.10', '--server-address 127.0.0.1')
         .replace('/etc/anagate.conf', '/dev/null');
       const { status, err } = await runCli(line, nobody);

@@ -82,6 +82,7 @@ function connection(connected: boolean, keepAliveTimeout = false) {
     queueCount: 3,
     cntlid: 1,
     keepAliveTimeout,
+    hostDeleted: false,
   };
 }
 

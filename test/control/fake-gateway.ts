@@ -4,6 +4,9 @@ import type {
   ConnectionInfo,
   GatewayApi,
   GatewayInfo,
+  HostInfo,
+  HostKeyChange,
+  HostKeys,
   HostsInfo,
   ImageTreatment,
   ListenerChecks,
@@ -53,6 +56,10 @@ export class FakeGateway implements GatewayApi {
   lastNamespace: NamespaceSpec | null = null;
   /** What the last deletion said of the image. */
   lastTrash = false;
+  /** The keys that the last request about a host gave. */
+  lastKeys: HostKeys | HostKeyChange = {};
+  /** The last host whose connections were to be kept. */
+  keptHost = '';
   /** When set, every mutating call and list throws it. */
   broken: Error | null = null;
   readonly #subsystems = new Map<string, SubsystemInfo>();
@@ -113,6 +120,7 @@ export class FakeGateway implements GatewayApi {
       maxNamespaces: spec.maxNamespaces ?? 4096,
       allowAnyHost: false,
       networks: spec.networks ?? [],
+      hasDhchapKey: spec.dhchapKey !== undefined,
     };
     this.#subsystems.set(spec.nqn, info);
     this.#hosts.set(spec.nqn, { nqn: spec.nqn, allowAnyHost: false, hosts: [] });
@@ -185,17 +193,34 @@ export class FakeGateway implements GatewayApi {
     return this.#listeners.filter((l) => l.nqn === nqn);
   }
 
-  async addHost(nqn: string, hostNqn: string): Promise<void> {
+  async addHost(nqn: string, hostNqn: string, keys: HostKeys = {}): Promise<void> {
+    this.lastKeys = keys;
     const info = this.listHosts(nqn);
-    if (info.hosts.includes(hostNqn)) throw new AnagateError('HOST_EXISTS', `${hostNqn} is allowed already`);
+    if (info.hosts.some((host) => host.nqn === hostNqn))
+      throw new AnagateError('HOST_EXISTS', `${hostNqn} is allowed already`);
     if (hostNqn === '*') info.allowAnyHost = true;
-    else info.hosts.push(hostNqn);
+    else info.hosts.push(fakeHost(hostNqn, keys));
   }
 
-  async deleteHost(nqn: string, hostNqn: string): Promise<void> {
+  async keepHostConnected(nqn: string, hostNqn: string): Promise<void> {
+    this.#subsystem(nqn);
+    this.keptHost = hostNqn;
+  }
+
+  async changeHostKey(nqn: string, _hostNqn: string, change: HostKeyChange): Promise<void> {
+    this.#subsystem(nqn);
+    this.lastKeys = change;
+  }
+
+  async changeSubsystemKey(nqn: string, key: string | null): Promise<void> {
+    this.#subsystem(nqn).hasDhchapKey = key !== null;
+  }
+
+  async deleteHost(nqn: string, hostNqn: string, keepConnections = false): Promise<void> {
+    if (keepConnections) this.keptHost = hostNqn;
     const info = this.listHosts(nqn);
     if (hostNqn === '*') info.allowAnyHost = false;
-    else if (removeIf(info.hosts, (h) => h === hostNqn) === 0) {
+    else if (removeIf(info.hosts, (h) => h.nqn === hostNqn) === 0) {
       throw new AnagateError('HOST_NOT_FOUND', `${hostNqn} is not an allowed host of ${nqn}`);
     }
   }
@@ -399,6 +424,12 @@ export function fakeIoStats(overrides: Partial<NamespaceIoStats> = {}): Namespac
   };
 }
 
+export function fakeHost(nqn: string, keys: HostKeys = {}): HostInfo {
+  const hasDhchapKey = keys.dhchapKey !== undefined;
+  const controllerKey = keys.dhchapControllerKey === undefined ? 'no_key' : 'host_specific';
+  return { nqn, hasPsk: keys.psk !== undefined, hasDhchapKey, controllerKey };
+}
+
 /** A connection of host "nqn.2026-11.test:host". */
 export function fakeConnection(overrides: Partial<ConnectionInfo> = {}): ConnectionInfo {
   return {
@@ -411,6 +442,7 @@ export function fakeConnection(overrides: Partial<ConnectionInfo> = {}): Connect
     queueCount: 5,
     cntlid: 17,
     keepAliveTimeout: false,
+    hostDeleted: false,
     ...overrides,
   };
 }

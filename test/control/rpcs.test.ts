@@ -47,7 +47,7 @@ describe('create_subsystem', () => {
   it.each([
     ['no NQN', { subsystem_nqn: '' }, EINVAL],
     ['multipath switched off', { enable_ha: false }, EINVAL],
-    ['a DH-CHAP key', { dhchap_key: 'DHHC-1:00:x:' }, ENOTSUP],
+    ['a key that it has encrypted', { dhchap_key: 'x', key_encrypted: true }, ENOTSUP],
     ['secure listeners', { secure_listeners: true }, ENOTSUP],
   ])('refuses %s', async (_what, request, errno) => {
     expect((await create(request)).status).toBe(errno);
@@ -205,58 +205,6 @@ describe('listeners', () => {
     expect(listeners).toMatchObject([
       { listener: { traddr: '192.0.2.1' }, lb_states: [{ grp_id: 1, state: 'OPTIMIZED' }] },
     ]);
-  });
-});
-
-describe('hosts', () => {
-  beforeEach(() => served.addSubsystem());
-  const host = 'nqn.2026-11.test:h';
-
-  it('adds, lists and removes one, and any', async () => {
-    for (const host_nqn of [host, '*']) {
-      expect(await served.call('add_host', { subsystem_nqn: NQN, host_nqn })).toEqual(SUCCESS);
-    }
-    expect(await served.call('list_hosts', { subsystem: NQN })).toMatchObject({
-      ...SUCCESS,
-      allow_any_host: true,
-      subsystem_nqn: NQN,
-      hosts: [{ nqn: host, use_psk: false, use_dhchap: false, dhchap_controller_origin: 'no_key' }],
-    });
-    for (const host_nqn of [host, '*']) {
-      expect(await served.call('remove_host', { subsystem_nqn: NQN, host_nqn })).toEqual(SUCCESS);
-    }
-    expect(await served.call('list_hosts', { subsystem: NQN })).toMatchObject({
-      allow_any_host: false,
-      hosts: [],
-    });
-  });
-
-  it.each([
-    ['a TLS key', { psk: 'NVMeTLSkey-1:01:x:' }, ENOTSUP],
-    ['a DH-CHAP key', { dhchap_key: 'DHHC-1:00:x:' }, ENOTSUP],
-    ['no host', { host_nqn: '' }, EINVAL],
-    ['no subsystem', { subsystem_nqn: '' }, EINVAL],
-  ])('refuses %s', async (_what, request, errno) => {
-    const answer = await served.call('add_host', { subsystem_nqn: NQN, host_nqn: host, ...request });
-    expect(answer.status).toBe(errno);
-    expect(served.gateway.listHosts(NQN).hosts).toEqual([]);
-  });
-
-  it('says which access it could not change', async () => {
-    const request = { subsystem_nqn: 'nqn.x', host_nqn: '*' };
-    expect((await served.call('add_host', request)).error_message).toMatch(
-      /^Failure allowing open host access to nqn\.x: /,
-    );
-    expect((await served.call('remove_host', request)).error_message).toMatch(
-      /^Failure disabling open host access to nqn\.x: /,
-    );
-  });
-
-  it('does not pretend to keep the connections of a removed host', async () => {
-    await served.gateway.addHost(NQN, host);
-    const request = { subsystem_nqn: NQN, host_nqn: host, keep_connections: true };
-    expect(await served.call('remove_host', request)).toMatchObject({ status: ENOTSUP });
-    expect(served.gateway.listHosts(NQN).hosts).toEqual([host]);
   });
 });
 

@@ -73,6 +73,7 @@ describe('the Gateway service', () => {
       subsystem_nqn: NQN,
       host_nqn: 'nqn.2026-11.test:h',
       psk: 'NVMeTLSkey-1:secret',
+      psk_encrypted: true,
     });
     expect(lines).toContainEqual(
       expect.objectContaining({ level: 'info', rpc: 'add_host', message: 'RPC done' }),

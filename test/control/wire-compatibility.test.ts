@@ -105,7 +105,7 @@ describe('requests by field number', () => {
   it('add_host and remove_host: 1 subsystem_nqn, 2 host_nqn', async () => {
     await served.addSubsystem();
     await ask('add_host', bytes(1, NQN), bytes(2, 'nqn.2026-11.test:h'));
-    expect(served.gateway.listHosts(NQN).hosts).toEqual(['nqn.2026-11.test:h']);
+    expect(served.gateway.listHosts(NQN).hosts).toMatchObject([{ nqn: 'nqn.2026-11.test:h' }]);
     await ask('remove_host', bytes(1, NQN), bytes(2, 'nqn.2026-11.test:h'));
     expect(served.gateway.listHosts(NQN).hosts).toEqual([]);
   });

@@ -59,6 +59,7 @@ describe('requests', () => {
         namespaceCount: 2,
         maxNamespaces: 4096,
         allowAnyHost: true,
+        hasDhchapKey: false,
         networks: [],
       },
     ]);
@@ -67,7 +68,7 @@ describe('requests', () => {
       maxNamespaces: 7,
       allowAnyHost: false,
     });
-    expect(gateway.listHosts(NQN)).toEqual({ nqn: NQN, allowAnyHost: true, hosts: [HOST] });
+    expect(gateway.listHosts(NQN)).toMatchObject({ nqn: NQN, allowAnyHost: true, hosts: [{ nqn: HOST }] });
     expect(gateway.listListeners(NQN)).toEqual([
       {
         ...listener(port),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
+import { planAddHost, planDeleteHost } from '../../src/gateway/access-plans.ts';
 import { Configuration, configuredLimits } from '../../src/gateway/configuration.ts';
 import type { ListenerSpec, NamespaceSpec } from '../../src/gateway/gateway-api.ts';
 import {
@@ -14,10 +15,8 @@ import {
 } from '../../src/gateway/namespace-plans.ts';
 import {
   addressOf,
-  planAddHost,
   planAddListener,
   planAddSubsystem,
-  planDeleteHost,
   planDeleteListener,
   planDeleteSubsystem,
 } from '../../src/gateway/subsystem-plans.ts';

@@ -196,6 +196,10 @@ export function connect(port: number, subnqn = NQN): Promise<HostController> {
   return HostController.connect({ host: '127.0.0.1', port, subnqn });
 }
 
+export function connectAs(port: number, hostnqn: string): Promise<HostController> {
+  return HostController.connect({ host: '127.0.0.1', port, subnqn: NQN, hostnqn });
+}
+
 export async function host(port: number, subnqn?: string): Promise<HostController> {
   const controller = await connect(port, subnqn);
   hosts.push(controller);

@@ -1,6 +1,7 @@
 /** `anagate subsystem ...` */
 import type { CommandArguments } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
+import { DHCHAP_KEY, optionalKey, requiredKey } from './key-options.ts';
 import { DRY_RUN, MAX_PORT, REQUIRED_SUBSYSTEM, SUBSYSTEM } from './shared-options.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:shop';
@@ -37,6 +38,7 @@ const add: Verb = {
       type: 'boolean',
       describe: "Take the NQN as it is, without the gateway group's name at its end",
     },
+    'dhchap-key': DHCHAP_KEY,
   },
   examples: [
     [`subsystem add -n ${NQN}`, ''],
@@ -56,6 +58,7 @@ const add: Verb = {
       no_group_append: args.flag('no-group-append'),
       network_mask: args.has('network-mask') ? args.list('network-mask') : [],
       port: args.optionalInteger('port', 1, MAX_PORT),
+      dhchap_key: optionalKey(args, 'dhchap-key'),
     };
     const answer = await session.call('create_subsystem', request, `Failure adding subsystem ${nqn}`);
     return session.report('subsys_status', answer, () => `Adding subsystem ${answer.nqn || nqn}: Successful`);
@@ -184,9 +187,42 @@ function selection(args: CommandArguments, one: string, many: string): string {
   return serial === undefined ? subject : `${subject} with serial number ${serial}`;
 }
 
+const changeSubsystemKey: Verb = {
+  name: 'change_key',
+  describe: 'Set the DH-HMAC-CHAP key of a subsystem: each of its hosts needs a key then',
+  options: { subsystem: REQUIRED_SUBSYSTEM, 'dhchap-key': { ...DHCHAP_KEY, demandOption: true } },
+  examples: [[`subsystem change_key -n ${NQN} -k @/root/shop.key`, '']],
+  run: async (args, session) => {
+    const nqn = args.text('subsystem');
+    const request = { subsystem_nqn: nqn, dhchap_key: requiredKey(args, 'dhchap-key') };
+    const answer = await session.call(
+      'change_subsystem_key',
+      request,
+      `Failure changing key for subsystem ${nqn}`,
+    );
+    return session.report('req_status', answer, () => `Changing key for subsystem ${nqn}: Successful`);
+  },
+};
+
+const delKey: Verb = {
+  name: 'del_key',
+  describe: 'Delete the DH-HMAC-CHAP key of a subsystem',
+  options: { subsystem: REQUIRED_SUBSYSTEM },
+  examples: [[`subsystem del_key -n ${NQN}`, '']],
+  run: async (args, session) => {
+    const nqn = args.text('subsystem');
+    const answer = await session.call(
+      'change_subsystem_key',
+      { subsystem_nqn: nqn },
+      `Failure deleting key for subsystem ${nqn}`,
+    );
+    return session.report('req_status', answer, () => `Deleting key for subsystem ${nqn}: Successful`);
+  },
+};
+
 export const subsystem: Noun = {
   name: 'subsystem',
   aliases: [],
   describe: 'Subsystems: what a host connects to',
-  verbs: [add, del, list, addNetwork, delNetwork],
+  verbs: [add, del, list, addNetwork, delNetwork, changeSubsystemKey, delKey],
 };

@@ -73,6 +73,14 @@ export function executeConnect(target: Target, request: Request): void {
       request.complete(Status.connectInvalidHost | DNR);
       return;
     }
+    if (subsystem.hosts.mustAuthenticate(hostNqn)) {
+      target.log.warn(
+        { hostNqn, subsystemNqn: subNqn, address: request.queue.transport.remoteAddress },
+        'connect refused: the host has a key, and this version cannot authenticate hosts yet (without its keys it would be let in)',
+      );
+      request.complete(Status.authenticationRequired | DNR);
+      return;
+    }
   }
   const hostId = data.toString('hex', HOSTID, HOSTID + 16);
   const cntlid = data.readUInt16LE(CNTLID);
