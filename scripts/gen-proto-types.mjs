@@ -33,6 +33,7 @@ const SCALARS = {
   TYPE_INT64: 'Int64',
   TYPE_UINT64: 'Int64',
   TYPE_DOUBLE: 'number',
+  TYPE_BYTES: 'Buffer',
 };
 
 /** namespace_add_req -> NamespaceAddReq; GwLogLevel stays. */

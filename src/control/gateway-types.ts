@@ -858,6 +858,33 @@ export interface DisableSpdkNvmfLogsReq {
   extra_log_flags: string[];
 }
 
+export type ExportStateReq = Record<string, never>;
+
+export interface StateInfo {
+  status: number;
+  error_message: string;
+  document: Buffer;
+  version: Int64;
+}
+
+export interface ImportStateReq {
+  document: Buffer;
+  mode: string;
+  dry_run: boolean;
+}
+
+export interface StateChange {
+  key: string;
+  change: string;
+  remark: string;
+}
+
+export interface ImportStateInfo {
+  status: number;
+  error_message: string;
+  changes: StateChange[];
+}
+
 /** The RPCs of service Gateway. */
 export interface GatewayRpcs {
   create_subsystem: {
@@ -1055,6 +1082,14 @@ export interface GatewayRpcs {
   rebalance: {
     request: RebalanceReq;
     answer: RebalanceInfo;
+  };
+  export_state: {
+    request: ExportStateReq;
+    answer: StateInfo;
+  };
+  import_state: {
+    request: ImportStateReq;
+    answer: ImportStateInfo;
   };
   get_spdk_nvmf_log_flags_and_level: {
     request: GetSpdkNvmfLogFlagsAndLevelReq;

@@ -27,6 +27,7 @@ import { namespaceRpcs } from './namespaces.ts';
 import type { GrpcPeerStreams } from './peer-stream.ts';
 import { addReflection } from './reflection.ts';
 import { encodeLong, takingEncoded } from './sliced-answer.ts';
+import { stateRpcs } from './state.ts';
 import { statisticsRpcs } from './statistics.ts';
 import { subsystemRpcs } from './subsystems.ts';
 import { unsupportedRpcs } from './unsupported.ts';
@@ -103,6 +104,7 @@ function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHan
     ...namespaceVisibilityRpcs(gateway),
     ...connectionRpcs(gateway),
     ...statisticsRpcs(gateway),
+    ...stateRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),
     ...groupRpcs(gateway, admin ?? null),
     ...unsupportedRpcs,

@@ -7,6 +7,7 @@
 import type { QosLimits } from './qos.ts';
 import type { NamespaceMove } from './rebalance.ts';
 import type { RehearsalApi } from './rehearsal.ts';
+import type { StateApi } from './state-requests.ts';
 import type { StatisticsApi } from './statistics.ts';
 
 export interface SubsystemSpec {
@@ -268,6 +269,8 @@ export interface GatewayApi {
   /** What requests would do that are not made. */
   readonly rehearsal: RehearsalApi;
   readonly statistics: StatisticsApi;
+
+  readonly state: StateApi;
 
   /** pino level names: trace, debug, info, warn, error, fatal. */
   logLevel(): string;

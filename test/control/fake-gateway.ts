@@ -21,6 +21,8 @@ import type {
 
 import { type QosLimits, UNLIMITED } from '../../src/gateway/qos.ts';
 import type { RehearsalApi } from '../../src/gateway/rehearsal.ts';
+import type { ImportedChange, ImportMode } from '../../src/gateway/state-import.ts';
+import type { StateApi } from '../../src/gateway/state-requests.ts';
 import type { NamespaceIoStats, QueueTotals, StatisticsApi } from '../../src/gateway/statistics.ts';
 import type { ThreadTime } from '../../src/gateway/thread-times.ts';
 import { ConnectionStats } from '../../src/target/connection-stats.ts';
@@ -77,6 +79,7 @@ export class FakeGateway implements GatewayApi {
       `namespace ${this.#namespace(nqn, nsid).nsid} of ${nqn} would be deleted`,
     ],
   };
+  readonly state = new FakeState();
 
   /** As new. */
   reset(): void {
@@ -361,6 +364,23 @@ export class FakeGateway implements GatewayApi {
     if (namespace === undefined)
       throw new AnagateError('NAMESPACE_NOT_FOUND', `${nqn} has no namespace ${nsid}`);
     return namespace;
+  }
+}
+
+/** Exports what it was given last. */
+export class FakeState implements StateApi {
+  document = '{"anagate_state": 1, "records": {}}\n';
+  lastImport: { mode: ImportMode; dryRun: boolean } | null = null;
+  changes: ImportedChange[] = [{ key: 'subsystem_nqn.x', change: 'added', remark: '' }];
+
+  exportState() {
+    return { document: this.document, version: 7 };
+  }
+
+  async importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedChange[]> {
+    this.document = document;
+    this.lastImport = { mode, dryRun };
+    return this.changes;
   }
 }
 

@@ -2,22 +2,30 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { systemTimers } from '../../src/base/clock.ts';
+import { takeCephNvmeofState } from '../../src/gateway/ceph-nvmeof-state.ts';
 import type { GatewayApi } from '../../src/gateway/gateway-api.ts';
+import { encodeRecord, keyOf } from '../../src/gateway/records.ts';
+import { encodeStateDocument } from '../../src/gateway/state-document.ts';
 import { StaticMonitor } from '../../src/monitor/static-monitor.ts';
+import { WriteOperation } from '../../src/node-rados/lib/node-rados.ts';
+import { CephNvmeofPlace } from '../../src/store/ceph-nvmeof-place.ts';
 import { Feature } from '../initiator/command.ts';
 import { DISCOVERY_NQN, freshHost, HostController, type HostOptions } from '../initiator/controller.ts';
 import { AnaState, LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
-import { describeWithCeph } from '../node-rados/harness/with-cluster.ts';
+import { cephConf, describeWithCeph } from '../node-rados/harness/with-cluster.ts';
 import {
+  admin,
   freshPlace,
   type OpenOptions,
   type OpenStore,
   openStore,
   type Place,
+  POOL,
   startAdmin,
   stopAdmin,
 } from '../store/omap-rig.ts';
-import { freePort, host, listener, makeRig, memory, NQN, type Rig } from './rig.ts';
+import { CEPH_NQN, cephNvmeofState } from './ceph-nvmeof-fixture.ts';
+import { freePort, host, listener, MIB, makeRig, memory, NQN, type Rig } from './rig.ts';
 
 const NAMES = ['gw-a', 'gw-b', 'gw-c'];
 const OWNERS = NAMES.map((gateway, at) => ({ group: at + 1, gateway }));
@@ -266,6 +274,81 @@ describeWithCeph('a group of gateways', () => {
         await other.gateway.deleteListener(spec, true);
         await vi.waitFor(async () => expect((await discover(controller)).entries).toHaveLength(3));
       });
+    }
+  });
+
+  it('imports 4096 namespaces in one commit, of which nobody follows a half', async () => {
+    const [a, b] = (await group()) as [Member, Member, Member];
+    const records = [...Array(8).keys()].flatMap((at) => {
+      const nqn = `${NQN}${at}`;
+      const namespaces = Array.from({ length: 512 }, (_, i) => ({
+        kind: 'namespace' as const,
+        nqn,
+        nsid: i + 1,
+        uuid: randomUUID(),
+        anaGroupId: (i % 3) + 1,
+        blockSize: 512 as const,
+        sizeBytes: 2 ** 30,
+        readOnly: false,
+        backend: { type: 'memory' as const },
+      }));
+      return [{ kind: 'subsystem' as const, nqn, serial: `S${at}`, maxNamespaces: 512 }, ...namespaces];
+    });
+    const texts = new Map(records.map((record) => [keyOf(record), encodeRecord(record)]));
+    const seen = new Set<number>();
+    let following = true;
+    const watching = (async () => {
+      while (following) {
+        seen.add(b.gateway.listNamespaces().length);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await a.gateway.state.importState(
+      encodeStateDocument({ group: 'g', version: 0, records: texts }),
+      'empty',
+      false,
+    );
+    expect(a.gateway.listNamespaces()).toHaveLength(4096);
+    await vi.waitFor(() => expect(b.gateway.listNamespaces()).toHaveLength(4096), 20_000);
+    following = false;
+    await watching;
+    expect([...seen].sort()).toEqual([0, 4096]);
+    expect(
+      await a.gateway.state.importState(a.gateway.state.exportState().document, 'replace', true),
+    ).toEqual([]);
+  }, 60_000);
+
+  it('takes over the object of a ceph-nvmeof group', async () => {
+    const object = `${place.object}.nvmeof`;
+    const images = ['disk1', 'disk7'];
+    for (const image of images) await admin.images.create(`${object}-${image}`, 3 * MIB);
+    const source = [...cephNvmeofState(POOL)].map(([key, value]): [string, string] => [
+      key,
+      value.replace(/"disk(\d)"/, `"${object}-disk$1"`),
+    ]);
+    await admin.write(object, new WriteOperation().create(true).omapSet(source));
+    const ceph = await CephNvmeofPlace.open({ pool: POOL, configFile: cephConf!, id: 'admin' });
+    try {
+      const { records, left } = await takeCephNvmeofState(await ceph.state(object), {
+        imageBytes: (image) => ceph.imageBytes(image),
+        parallel: 4,
+      });
+      expect(left).toEqual([]);
+      await expect(ceph.state(`${object}.none`)).rejects.toThrow(/no object .*nvmeof\.<group>\.state/);
+      const { gateway } = await member('gw-a');
+      await gateway.state.importState(
+        encodeStateDocument({ group: '', version: 0, records }),
+        'empty',
+        false,
+      );
+      expect(gateway.listNamespaces()).toMatchObject([
+        { nqn: CEPH_NQN, nsid: 1, sizeBytes: 3 * MIB, backend: { pool: POOL, image: `${object}-disk1` } },
+        { nqn: CEPH_NQN, nsid: 7, sizeBytes: 3 * MIB, blockSize: 4096 },
+      ]);
+    } finally {
+      await ceph.close();
+      await admin.remove(object);
+      for (const image of images) await admin.images.remove(`${object}-${image}`).catch(() => {});
     }
   });
 });

@@ -8,6 +8,7 @@ import { gw } from './gw.ts';
 import { host } from './host.ts';
 import { listener } from './listener.ts';
 import { namespace } from './namespace.ts';
+import { state } from './state.ts';
 import { status } from './status.ts';
 import { subsystem } from './subsystem.ts';
 import { top } from './top.ts';
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   namespace,
   connection,
   getSubsystems,
+  state,
   config,
   version,
 ];

@@ -1,0 +1,168 @@
+/** The whole configuration: exported, and imported all or nothing. */
+import { randomBytes } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { SecretBox } from '../../src/gateway/secret-box.ts';
+import { decodeStateDocument, encodeStateDocument } from '../../src/gateway/state-document.ts';
+import { MemoryRecords } from '../../src/store/memory-store.ts';
+import { code, HOST, listener, makeRig, memory, NQN } from './rig.ts';
+
+const PSK = 'NVMeTLSkey-1:01:MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmZwJEiQ:';
+const boxOf = (byte: number) => new SecretBox(Buffer.alloc(32, byte), randomBytes);
+
+async function started(secrets?: SecretBox) {
+  const records = new MemoryRecords();
+  const rig = makeRig({ records, ...(secrets && { secrets }) });
+  await rig.gateway.start();
+  return { ...rig, records };
+}
+
+/** The document of a gateway that has one of everything. */
+async function exported(secrets?: SecretBox): Promise<string> {
+  const { gateway } = await started(secrets);
+  await gateway.addSubsystem({ nqn: NQN, serial: 'S1', maxNamespaces: 8 });
+  await gateway.addHost(NQN, HOST, secrets && { psk: PSK });
+  await gateway.addNamespace(memory({ nsid: 3 }));
+  await gateway.addListener(listener(4420, { hostName: 'elsewhere', traddr: '192.0.2.1' })).catch(() => {});
+  return gateway.state.exportState().document;
+}
+
+/** The document with other records. */
+function edited(document: string, edit: (records: Map<string, string>) => void): string {
+  const state = decodeStateDocument(document);
+  const records = new Map(state.records);
+  edit(records);
+  return encodeStateDocument({ ...state, records });
+}
+
+it('comes back as it was, in one commit, and the second time changes nothing', async () => {
+  const document = await exported();
+  const { gateway, records } = await started();
+  const list = await gateway.state.importState(document, 'empty', true);
+  expect(list.map(({ change }) => change)).toEqual(['added', 'added', 'added', 'added']);
+  expect(records.snapshot.version).toBe(0);
+  await gateway.state.importState(document, 'empty', false);
+  expect(records.snapshot.version).toBe(1);
+  expect(decodeStateDocument(gateway.state.exportState().document).records).toEqual(
+    decodeStateDocument(document).records,
+  );
+  expect(gateway.listNamespaces()).toMatchObject([{ nqn: NQN, nsid: 3 }]);
+  expect(await gateway.state.importState(document, 'replace', false)).toEqual([]);
+  expect(records.snapshot.version).toBe(1);
+});
+
+it('does not touch a configuration unless told how', async () => {
+  const document = await exported();
+  const { gateway, records } = await started();
+  await gateway.addSubsystem({ nqn: `${NQN}2` });
+  await expect(gateway.state.importState(document, 'empty', false)).rejects.toThrow(
+    /has 1 record\..*--replace.*--merge/s,
+  );
+  expect(records.snapshot.version).toBe(1);
+  await gateway.state.importState(document, 'merge', false);
+  expect(gateway.listSubsystems().map(({ nqn }) => nqn)).toEqual([NQN, `${NQN}2`]);
+  const list = await gateway.state.importState(document, 'replace', false);
+  expect(list).toEqual([{ key: `subsystem_${NQN}2`, change: 'removed', remark: 'its hosts are cut off' }]);
+  expect(gateway.listSubsystems().map(({ nqn }) => nqn)).toEqual([NQN]);
+});
+
+it('says what hosts will notice', async () => {
+  const document = await exported();
+  const { gateway } = await started();
+  await gateway.state.importState(document, 'empty', false);
+  const other = edited(document, (records) => {
+    records.delete(`namespace_${NQN}_3`);
+    records.set(`subsystem_${NQN}`, records.get(`subsystem_${NQN}`)!.replace('S1', 'S2'));
+  });
+  expect(await gateway.state.importState(other, 'replace', true)).toEqual([
+    { key: `namespace_${NQN}_3`, change: 'removed', remark: expect.stringContaining('lose the disk') },
+    { key: `subsystem_${NQN}`, change: 'changed', remark: expect.stringContaining('made anew') },
+  ]);
+});
+
+const namespace = `namespace_${NQN}_3`;
+it.each<[string, (records: Map<string, string>) => void, RegExp]>([
+  ['a record of an unknown kind', (r) => r.set('wonder_x', '{}'), /wonder_x.*does not know/],
+  [
+    'a missing field',
+    (r) => r.set(`host_${NQN}_x`, '{}'),
+    /host_nqn\.2026-11\.io\.anagate:one_x.*is not a text/,
+  ],
+  ['a record without its subsystem', (r) => r.delete(`subsystem_${NQN}`), /belongs to subsystem/],
+  [
+    'a name that is not that of its content',
+    (r) => r.set(`namespace_${NQN}_4`, r.get(namespace)!),
+    /_4 .*belongs to namespace_.*_3/,
+  ],
+  [
+    'a UUID twice',
+    (r) => r.set(`namespace_${NQN}_4`, r.get(namespace)!.replace('"nsid":3', '"nsid":4')),
+    /UUID .* is also that of namespace 3/,
+  ],
+  [
+    'a serial number twice',
+    (r) => r.set(`subsystem_${NQN}2`, r.get(`subsystem_${NQN}`)!.replace(NQN, `${NQN}2`)),
+    /serial number S1 is also that/,
+  ],
+  [
+    'a namespace id past the end',
+    (r) => {
+      const text = r
+        .get(namespace)!
+        .replace('"nsid":3', '"nsid":9')
+        .replace(/00000000-/, '10000000-');
+      r.set(`namespace_${NQN}_9`, text);
+    },
+    /namespace IDs of its subsystem end at 8/,
+  ],
+  [
+    'a key in the clear',
+    (r) =>
+      r.set(
+        `host_${NQN}_${HOST}`,
+        JSON.stringify({ subsystem_nqn: NQN, host_nqn: HOST, psk: PSK, psk_encrypted: true }),
+      ),
+    /never kept in the clear/,
+  ],
+])('refuses %s, naming the record, and changes nothing', async (_what, edit, reason) => {
+  const document = edited(await exported(), edit);
+  const { gateway, records } = await started();
+  const error = await gateway.state.importState(document, 'empty', false).catch((refusal: Error) => refusal);
+  expect(error).toEqual(code('INVALID_ARGUMENT'));
+  expect((error as Error).message).toMatch(reason);
+  expect((error as Error).message).not.toContain(PSK);
+  expect(records.snapshot.version).toBe(0);
+});
+
+it('names all faults at once', async () => {
+  const document = edited(await exported(), (records) => {
+    records.set('wonder_1', '{}').set('wonder_2', '{}');
+  });
+  const { gateway } = await started();
+  await expect(gateway.state.importState(document, 'empty', false)).rejects.toThrow(
+    /2 faults:\n.*wonder_1.*\n.*wonder_2/,
+  );
+});
+
+it('takes keys along, encrypted, to gateways with the same key file', async () => {
+  const document = await exported(boxOf(1));
+  expect(document).not.toContain(PSK.slice(16, 30));
+  const same = await started(boxOf(1));
+  await same.gateway.state.importState(document, 'empty', false);
+  expect(same.gateway.listHosts(NQN).hosts).toMatchObject([{ hasPsk: true }]);
+  await expect((await started(boxOf(2))).gateway.state.importState(document, 'empty', false)).rejects.toThrow(
+    /encrypted with key \w+, but this gateway's key file/,
+  );
+  await expect((await started()).gateway.state.importState(document, 'empty', false)).rejects.toThrow(
+    /has no key file/,
+  );
+});
+
+it.each([
+  ['nothing', '', /cannot be read/],
+  ['another document', '{"a": 1}', /has no "anagate_state"/],
+  ['that of a newer version', '{"anagate_state": 2}', /newer Anagate/],
+  ['records that are none', '{"anagate_state": 1, "records": {"a": 1}}', /record a is no object/],
+])('refuses %s', async (_what, document, reason) => {
+  const { gateway } = await started();
+  await expect(gateway.state.importState(document, 'empty', false)).rejects.toThrow(reason);
+});
