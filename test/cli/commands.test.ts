@@ -1,7 +1,4 @@
 /** Each verb over a real gRPC server: what it asks, what it prints, what it exits with. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConnectionStats } from '../../src/target/connection-stats.ts';
 import { FAKE_UUID, fakeConnection, fakeIoStats, OTHER_NODE } from '../control/fake-gateway.ts';
@@ -197,47 +194,6 @@ describe('host', () => {
       'Any host',
       HOST,
     ]);
-  });
-});
-
-describe('keys', () => {
-  beforeEach(() => served.addSubsystem());
-  const KEY = 'DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:';
-
-  it('are taken from a file, and the operator is told what they mean today', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'anagate-cli-'));
-    await writeFile(join(directory, 'host.key'), `${KEY}\n`);
-    const { status, err } = await cli(`host add -n ${NQN} -t ${HOST} -k @${directory}/host.key -c ${KEY}`);
-    expect(status).toBe(0);
-    expect(err).toContain('A host with a key is not let in');
-    expect(served.gateway.lastKeys).toEqual({ dhchapKey: KEY, dhchapControllerKey: KEY });
-    const missing = await cli(`host add -n ${NQN} -t ${HOST} -k @${directory}/none`);
-    expect(missing).toMatchObject({ status: 2, err: expect.stringContaining('--dhchap-key: ') });
-    await rm(directory, { recursive: true });
-  });
-
-  it('belong to one host', async () => {
-    expect(await cli(`host add -n ${NQN} -t ${HOST} ${HOST}2 -k ${KEY}`)).toMatchObject({ status: 2 });
-  });
-
-  it.each([
-    [`change_key -k ${KEY}`, { dhchapKey: KEY }],
-    ['del_key', { dhchapKey: null }],
-    [`change_controller_key --dhchap-ctrlr-key ${KEY}`, { dhchapControllerKey: KEY }],
-    ['del_controller_key', { dhchapControllerKey: null }],
-  ])('host %s leaves the other key', async (verb, change) => {
-    await served.gateway.addHost(NQN, HOST);
-    expect(await cli(`host ${verb} -n ${NQN} -t ${HOST}`)).toMatchObject({ status: 0 });
-    expect(served.gateway.lastKeys).toEqual(change);
-  });
-
-  it('of a subsystem', async () => {
-    expect((await cli(`subsystem change_key -n ${NQN} -k ${KEY}`)).out).toContain('Successful');
-    expect(served.gateway.listSubsystems()).toMatchObject([{ hasDhchapKey: true }]);
-    expect((await cli(`subsystem del_key -n ${NQN}`)).out).toContain('Successful');
-    expect(served.gateway.listSubsystems()).toMatchObject([{ hasDhchapKey: false }]);
-    await cli(`subsystem add -n ${NQN}2 -k ${KEY}`);
-    expect(served.gateway.listSubsystems({ nqn: `${NQN}2` })).toMatchObject([{ hasDhchapKey: true }]);
   });
 });
 
