@@ -130,6 +130,65 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'move a namespace',
+    harmless: true,
+    weight: 3,
+    lastsMs: [1, 1],
+    begin: (world, random) => {
+      const groups = world.map.groups.map(({ id }) => id);
+      if (groups.length > 0) world.moveNamespace(random.pick(world.disks), random.pick(groups));
+      return null;
+    },
+  },
+  {
+    name: 'drain a gateway',
+    harmless: true,
+    unservedMs: SHORT_MS,
+    begin: (world, random) => {
+      const gateway = random.pick(world.machines).node.name;
+      const instead = world.command({ kind: 'drain', gateway, force: random.chance(0.3) });
+      return () => instead(() => world.command({ kind: 'undrain', gateway }));
+    },
+  },
+  {
+    name: 'disable a gateway',
+    harmless: true,
+    unservedMs: SHORT_MS,
+    begin: (world, random) => {
+      const gateway = random.pick(world.machines).node.name;
+      const instead = world.command({ kind: 'disable', gateway });
+      return () => instead(() => world.command({ kind: 'enable', gateway }));
+    },
+  },
+  {
+    name: 'delete a gateway',
+    unservedMs: CRASH_MS,
+    begin: (world, random) => {
+      const machine = random.pick(world.machines);
+      const gateway = machine.node.name;
+      const instead = world.command({ kind: 'delete', gateway });
+      return () =>
+        instead(() => {
+          world.command({ kind: 'create', gateway });
+          world.killGateway(machine, false);
+          world.startGateway(machine);
+        });
+    },
+  },
+  {
+    name: 'move a group',
+    harmless: true,
+    unservedMs: SHORT_MS,
+    lastsMs: [1, 1],
+    begin: (world, random) => {
+      const { groups } = world.map;
+      const gateway = random.pick(world.machines).node.name;
+      const force = random.chance(0.3);
+      if (groups.length > 0) world.command({ kind: 'move', group: random.pick(groups).id, gateway, force });
+      return null;
+    },
+  },
+  {
     name: 'slow OSDs',
     harmless: true,
     weight: 3,

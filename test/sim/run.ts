@@ -1,7 +1,7 @@
 /** Lets the world of a seed take its course: it starts, things break, they heal, and all must be well again in time. */
 import { isHome } from './check/ownership.ts';
 import type { Violation } from './engine/simulation.ts';
-import { FAULTS } from './faults.ts';
+import { FAULTS, type Fault } from './faults.ts';
 import type { Variant } from './variants.ts';
 import { World, type WorldOptions } from './world.ts';
 
@@ -45,13 +45,18 @@ export async function runSeed(options: WorldOptions): Promise<SeedResult> {
   };
 }
 
+/** What goes wrong where the product is broken in this way, or not at all. */
+export function faultsOf(variant: Variant | undefined): readonly Fault[] {
+  return FAULTS.filter(({ name }) => variant?.faults?.includes(name) ?? true);
+}
+
 /** The first of so many seeds with which the simulation notices that something is broken; null: none. */
 export async function firstCaught(
   variant: Variant,
   seeds: number,
   blackBox = false,
 ): Promise<SeedResult | null> {
-  const faults = FAULTS.filter(({ name }) => variant.faults?.includes(name) ?? true);
+  const faults = faultsOf(variant);
   for (let seed = 1; seed <= seeds; seed++) {
     const result = await runSeed({ seed, faults, variant, blackBox });
     if (result.violation !== null) return result;

@@ -1,6 +1,10 @@
 /** The world of one seed: a cluster, gateways on machines of their own, hosts, and whoever checks them. */
+
+import { AnagateError } from '../../src/base/errors.ts';
+import type { NamespaceRecord } from '../../src/gateway/records.ts';
 import { EMPTY_MAP, type GroupMap, type Holder } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
+import type { AdminCommand } from '../../src/monitor/machine.ts';
 import { decodeBeacon, decodeLeadership, decodeMap } from '../../src/monitor/map-codec.ts';
 import { leaseRenewal, REVOKED_PREFIX } from '../../src/monitor/rados/lease-renewal.ts';
 import { BEACON_PREFIX } from '../../src/monitor/rados/map-layout.ts';
@@ -24,7 +28,8 @@ import { Random } from './engine/random.ts';
 import { Simulation } from './engine/simulation.ts';
 import type { Fault } from './faults.ts';
 import { FrontDoor } from './gateway/front-door.ts';
-import { type Configuration, SimGateway } from './gateway/gateway.ts';
+import { SimGateway } from './gateway/gateway.ts';
+import type { Configuration } from './gateway/namespaces.ts';
 import { PeerNetwork, SimPeerStreams } from './gateway/peers.ts';
 import { traceLog } from './gateway/trace-log.ts';
 import { type Disk, SimHost } from './host/host.ts';
@@ -36,6 +41,7 @@ const OSDS = 4;
 const OBJECTS = 10;
 /** A process that could not start is started again after so long. */
 const START_AGAIN_MS = 1000;
+const ASK_AGAIN_MS = 500;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** Between two operations of an application. */
 const THINK_MS = 110;
@@ -108,7 +114,7 @@ export class World {
     };
     this.times = { ...MONITOR_TIMES, failbackDelay: 500, ...variant.times };
     this.machines = this.#makeMachines(random.pick([2, 3, 3]));
-    this.checker = new OwnershipChecker(this, groupOf);
+    this.checker = new OwnershipChecker(this);
     this.service = new ServiceChecker(this);
     this.pool = this.#makePool();
     this.peers = new PeerNetwork(simulation, this.network);
@@ -116,14 +122,9 @@ export class World {
     const groups = this.machines.length + random.pick([0, 0, 1]);
     this.disks = Array.from({ length: groups }, (_, i) => this.#makeDisk(i + 1));
     this.#configuration = {
-      subsystemNqn: SUBSYSTEM_NQN,
+      nqn: SUBSYSTEM_NQN,
       maxGroups: 8,
-      namespaces: this.disks.map(({ nsid, group }) => ({
-        nsid,
-        group,
-        image: `image-${group}`,
-        sizeBytes: OBJECTS * OBJECT_BYTES,
-      })),
+      namespaces: () => this.disks.map((disk) => recordOf(disk)),
     };
     this.hosts = this.#makeHosts(random.pick([2, 2, 3]));
     Cluster.connect = (options) => this.#connect(options);
@@ -138,6 +139,78 @@ export class World {
     for (const host of this.hosts) this.simulation.after(300, () => host.start());
     carryOut(this, this.plan);
     this.service.start(this.plan.faults.map(({ fault }) => fault));
+  }
+
+  /** A namespace is put into another ANA group. Gateways learn of it one by one. */
+  moveNamespace(disk: Disk, group: number): void {
+    this.simulation.note(() => `namespace ${disk.nsid} goes from group ${disk.group} to ${group}`);
+    disk.group = group;
+    for (const { gateway } of this.machines) {
+      const isMissed = this.random.chance(0.1);
+      const ms = isMissed ? this.random.between(1000, 4000) : this.random.between(1, 30);
+      this.simulation.after(ms, () => gateway?.process.post(() => gateway.follow()));
+    }
+  }
+
+  /**
+   * An operator commands something, at any gateway, again and again until it is done. Returns how the operator does something
+   * else instead, which waits for the last word about this.
+   */
+  command(command: AdminCommand): (next: () => void) => void {
+    let isDone = false;
+    let isWaiting = false;
+    let next: (() => void) | null = null;
+    const ask = () => {
+      if (isDone) return;
+      if (isWaiting || next !== null) {
+        if (!isWaiting) finish();
+        else this.simulation.after(ASK_AGAIN_MS, ask);
+        return;
+      }
+      this.simulation.after(ASK_AGAIN_MS, ask);
+      const { gateway, node } = this.random.pick(this.machines);
+      // one that is in the group: others have no say in it
+      const isIn = command.kind === 'move' || node.name !== command.gateway;
+      if (gateway?.process.state !== 'running' || !isIn) return;
+      isWaiting = true;
+      this.#askAt(gateway, command, (isFinal) => {
+        isWaiting = false;
+        if (isFinal) finish();
+      });
+    };
+    const finish = () => {
+      isDone = true;
+      next?.();
+    };
+    ask();
+    return (then) => {
+      next = then;
+      if (isDone) then();
+    };
+  }
+
+  /** `answered` is told whether that is the last word. */
+  #askAt(
+    { process, monitor }: SimGateway,
+    command: AdminCommand,
+    answered: (isFinal: boolean) => void,
+  ): void {
+    this.simulation.note(() => `an operator at ${process.name}: ${JSON.stringify(command)}`);
+    let isAnswered = false;
+    const answer = (isFinal: boolean) => {
+      if (!isAnswered) answered(isFinal);
+      isAnswered = true;
+    };
+    const refused = (error: Error) => {
+      this.simulation.note(() => `${process.name} refuses: ${error.message}`);
+      answer(command.kind === 'move' && error instanceof AnagateError && error.code === 'INVALID_ARGUMENT');
+    };
+    process.enter(() => void monitor.admin.request(command).then(() => answer(true), refused));
+    const look = () => {
+      if (process.isDead) answer(false);
+      else if (!isAnswered) this.simulation.after(ASK_AGAIN_MS, look);
+    };
+    look();
   }
 
   // ---- gateways ----
@@ -266,8 +339,8 @@ export class World {
     return call(process, 0, (done) => client!.blocklist(address, expireMs, done));
   }
 
-  imagesOf(group: number): readonly ImageState[] {
-    return [...this.#images.values()].filter(({ name }) => groupOf(name) === group);
+  get images(): Iterable<ImageState> {
+    return this.#images.values();
   }
 
   get map(): GroupMap {
@@ -308,7 +381,7 @@ export class World {
       cache: options.rbd_cache !== 'false' || this.variant.cache === true,
       blocklistOnBreak: options.rbd_blocklist_on_break_lock !== 'false',
       onOpen: (image) => this.#opened.push(image),
-      onOperation: (image, client) => this.checker.admitted(client, groupOf(image.name)),
+      onOperation: (image, client) => this.checker.admitted(client, image),
     });
     await call<void>(process, CONNECT_TIMEOUT_MS, (done) => cluster.client.waitForLatestMap(done));
     return cluster as unknown as Cluster;
@@ -347,11 +420,11 @@ export class World {
     return { images: this.#images, objects, onBlocklist };
   }
 
-  #makeDisk(group: number): Disk {
-    const image = new ImageState(`image-${group}`, OBJECTS, this.checker);
+  #makeDisk(nsid: number): Disk {
+    const image = new ImageState(imageOf(nsid), OBJECTS, this.checker);
     this.#images.set(image.name, image);
     const sectors = Array.from({ length: OBJECTS }, (_, i) => (i * OBJECT_BYTES) / SECTOR_BYTES);
-    return { nsid: group, group, sectors };
+    return { nsid, group: nsid, sectors };
   }
 
   #makeHosts(count: number): SimHost[] {
@@ -380,6 +453,20 @@ export class World {
   }
 }
 
-function groupOf(image: string): number {
-  return Number(image.slice('image-'.length));
+function recordOf({ nsid, group }: Disk): NamespaceRecord {
+  return {
+    kind: 'namespace',
+    nqn: SUBSYSTEM_NQN,
+    nsid,
+    uuid: `00000000-0000-4000-8000-${String(nsid).padStart(12, '0')}`,
+    anaGroupId: group,
+    blockSize: SECTOR_BYTES,
+    sizeBytes: OBJECTS * OBJECT_BYTES,
+    readOnly: false,
+    backend: { type: 'rbd', pool: 'sim', image: imageOf(nsid) },
+  };
+}
+
+function imageOf(nsid: number): string {
+  return `image-${nsid}`;
 }

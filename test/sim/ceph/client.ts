@@ -51,6 +51,8 @@ export class RadosClient {
   /** The newest OSD map that it has. */
   epoch: number;
   closed = false;
+  /** Questions to the monitors that are not answered. */
+  #asking = 0;
   readonly #whenQuiet: (() => void)[] = [];
   readonly #open = new Map<OsdOperation, () => void>();
 
@@ -108,24 +110,28 @@ export class RadosClient {
   waitForLatestMap(done: Outcome<void>): void {
     this.askMonitors(
       () => this.ceph.monitors.epoch,
-      (epoch) => {
-        this.epoch = Math.max(this.epoch, epoch);
-        done(null);
+      (error, epoch) => {
+        if (error === null) this.epoch = Math.max(this.epoch, epoch);
+        done(error);
       },
     );
   }
 
-  askMonitors<T>(question: () => T, answered: (answer: T) => void): void {
+  askMonitors<T>(question: () => T, done: Outcome<T>): void {
     const { network, monitors } = this.ceph;
-    network.send(this.process.node.name, 'monitors', 0.3, () => {
-      monitors.ask(() => this.#fromMonitors(question(), answered));
+    this.#toMonitors(done, (answered) => {
+      network.send(this.process.node.name, 'monitors', 0.3, () => {
+        monitors.ask(() => answered(question()));
+      });
     });
   }
 
   blocklist(address: string, expireMs: number, done: Outcome<void>): void {
     const { network, monitors } = this.ceph;
-    network.send(this.process.node.name, 'monitors', 0.3, () => {
-      monitors.addToBlocklist(address, expireMs, () => this.#fromMonitors(null, () => done(null)));
+    this.#toMonitors(done, (answered) => {
+      network.send(this.process.node.name, 'monitors', 0.3, () => {
+        monitors.addToBlocklist(address, expireMs, () => answered(undefined));
+      });
     });
   }
 
@@ -137,7 +143,7 @@ export class RadosClient {
 
   /** Calls `done` when nothing is under way any more; what is begun from then on fails. */
   shutDown(done: () => void): void {
-    if (this.#open.size === 0) this.close();
+    if (this.#isQuiet) this.close();
     if (this.closed) done();
     else this.#whenQuiet.push(() => this.shutDown(done));
   }
@@ -148,12 +154,30 @@ export class RadosClient {
     this.#open.clear();
   }
 
-  #fromMonitors<T>(answer: T, answered: (answer: T) => void): void {
-    this.ceph.network.send('monitors', this.process.node.name, 0.3, () => {
-      this.process.postToThread(() => {
-        if (!this.closed) answered(answer);
+  #toMonitors<T>(done: Outcome<T>, ask: (answered: (answer: T) => void) => void): void {
+    if (this.closed) {
+      this.process.postToThread(() => done(clusterError('ENOTCONN'), undefined as T));
+      return;
+    }
+    this.#asking += 1;
+    ask((answer) => {
+      this.ceph.network.send('monitors', this.process.node.name, 0.3, () => {
+        this.process.postToThread(() => {
+          if (this.closed) return;
+          this.#asking -= 1;
+          done(null, answer);
+          this.#lookQuiet();
+        });
       });
     });
+  }
+
+  #lookQuiet(): void {
+    if (this.#isQuiet) for (const quiet of this.#whenQuiet.splice(0)) quiet();
+  }
+
+  get #isQuiet(): boolean {
+    return this.#open.size === 0 && this.#asking === 0;
   }
 
   #answered(operation: OsdOperation, epoch: number, done: Outcome<unknown>): void {
@@ -163,7 +187,7 @@ export class RadosClient {
     const outcome = operation.outcome!;
     if ('error' in outcome) done(outcome.error, undefined);
     else done(null, outcome.value);
-    if (this.#open.size === 0) for (const quiet of this.#whenQuiet.splice(0)) quiet();
+    this.#lookQuiet();
   }
 }
 

@@ -83,9 +83,7 @@ export class SimCluster {
   }
 
   #ask<T>(question: () => T): Promise<T> {
-    return call(this.client.process, 0, (done) =>
-      this.client.askMonitors(question, (answer) => done(null, answer)),
-    );
+    return call(this.client.process, 0, (done) => this.client.askMonitors(question, done));
   }
 }
 

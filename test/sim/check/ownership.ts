@@ -41,13 +41,11 @@ export class OwnershipChecker implements ImageWatcher {
   /** Lease objects that have the revocation. */
   readonly #revocations = new Map<string, number>();
   readonly #revokedMs = new Map<string, number>();
-  readonly #groupOfImage: (image: string) => number;
   #map: GroupMap | null = null;
   #term = 0;
 
-  constructor(world: World, groupOfImage: (image: string) => number) {
+  constructor(world: World) {
     this.#world = world;
-    this.#groupOfImage = groupOfImage;
     world.monitors.onExpiry = (address) => this.#expired(address);
   }
 
@@ -129,8 +127,9 @@ export class OwnershipChecker implements ImageWatcher {
     holding.state = 'released';
     const process = this.#world.processOf(incarnation);
     const isBusy = process !== undefined && !process.isDead && this.#world.isBusy(process, group);
-    for (const { name, locker } of this.#world.imagesOf(group)) {
-      if (locker !== null && this.#registered.get(locker.client.address)?.incarnation === incarnation)
+    for (const { name, locker } of this.#world.images) {
+      const registration = this.#registered.get(locker?.client.address ?? '');
+      if (registration?.incarnation === incarnation && registration.group === group)
         this.#fail(
           'S8',
           `${gateway} does not hold group ${group} any more by the map, and has the lock of ${name}`,
@@ -170,17 +169,18 @@ export class OwnershipChecker implements ImageWatcher {
 
   // ---- serving ----
 
-  /** A command of the group goes to librbd, with this client. */
-  admitted(client: RadosClient, group: number): void {
-    this.acted(client.process, group, 'admits a command');
+  /** A command goes to librbd, with this client. */
+  admitted(client: RadosClient, image: ImageState): void {
     const registration = this.#registered.get(client.address);
     if (registration === undefined) {
       this.#fail(
         'S2',
-        `${client.process.name} serves group ${group} with ${client.address}, which no map has`,
+        `${client.process.name} serves ${image.name} with ${client.address}, which no map has`,
       );
       return;
     }
+    const { group } = registration;
+    this.acted(client.process, group, 'admits a command');
     for (const { holder, state } of this.#record(group).holdings.values()) {
       if (holder.incarnation === registration.incarnation) continue;
       const name = `${holder.gateway} ${holder.incarnation}`;
@@ -239,15 +239,17 @@ export class OwnershipChecker implements ImageWatcher {
   }
 
   #checkClient(image: ImageState, client: RadosClient, what: string): void {
-    const group = this.#groupOfImage(image.name);
     const registration = this.#registered.get(client.address);
     if (registration === undefined) {
       this.#fail(
         'S2',
         `${client.process.name} ${what} ${image.name} with ${client.address}, which no map has`,
       );
-    } else if (!this.#record(group).holdings.has(registration.incarnation)) {
-      this.#fail('S8', `${client.process.name} ${what} ${image.name}, whose group ${group} it never owned`);
+    } else if (!this.#record(registration.group).holdings.has(registration.incarnation)) {
+      this.#fail(
+        'S8',
+        `${client.process.name} ${what} ${image.name}, and never owned group ${registration.group}`,
+      );
     }
   }
 
@@ -278,9 +280,14 @@ export function describeMap(map: GroupMap): string {
 
 /** Whether each group is served at its home, so far as the map says. */
 export function isHome(map: GroupMap): boolean {
-  return map.groups.every(({ id, owner, next, holders }) => {
+  return map.groups.every(({ id, owner, next, holders, stays }) => {
     const entry = owner === null ? undefined : gatewayOf(map, owner.gateway);
     const hasHome = map.gateways.some(({ slot }) => slot === id - 1);
-    return (entry?.slot === id - 1 || !hasHome) && owner !== null && next === null && holders.length === 1;
+    return (
+      (entry?.slot === id - 1 || !hasHome || stays === true) &&
+      owner !== null &&
+      next === null &&
+      holders.length === 1
+    );
   });
 }

@@ -2,8 +2,8 @@
  * One run of a gateway: the product's monitor, ownership, target and images in a simulated process. What is composed here is what
  * src/gateway/gateway.ts composes, without configuration store, listeners and gRPC.
  */
-import { PendingDevice } from '../../../src/backend/pending-device.ts';
 import { RbdBackend } from '../../../src/backend/rbd/rbd-backend.ts';
+import type { RbdDevice } from '../../../src/backend/rbd/rbd-device.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { GroupBackends } from '../../../src/gateway/backends.ts';
 import { Ownership } from '../../../src/gateway/ownership.ts';
@@ -17,7 +17,6 @@ import type { MonitorTimes } from '../../../src/monitor/times.ts';
 import type { Cluster } from '../../../src/node-rados/lib/node-rados.ts';
 import { AnaStates } from '../../../src/target/ana.ts';
 import { CntlidAllocator } from '../../../src/target/cntlid.ts';
-import type { Namespace } from '../../../src/target/namespace.ts';
 import type { Port } from '../../../src/target/port.ts';
 import type { Request } from '../../../src/target/request.ts';
 import type { Subsystem } from '../../../src/target/subsystem.ts';
@@ -26,14 +25,8 @@ import { WatchedClock } from '../../../src/target/watched-clock.ts';
 import type { SimProcess } from '../engine/process.ts';
 import { type ConnectionOwner, type HostEnd, SimConnection } from './connection.ts';
 import type { Listener } from './front-door.ts';
+import { type Configuration, Namespaces } from './namespaces.ts';
 import { traceLog } from './trace-log.ts';
-
-/** What every gateway of the group has configured. */
-export interface Configuration {
-  readonly subsystemNqn: string;
-  readonly namespaces: readonly { nsid: number; group: number; image: string; sizeBytes: number }[];
-  readonly maxGroups: number;
-}
 
 export interface GatewayOptions {
   readonly name: string;
@@ -56,8 +49,6 @@ export interface GatewayOptions {
   readonly onAnswer: (group: number) => void;
 }
 
-const DEVICE_AGAIN_MS = 1000;
-
 export class SimGateway implements ConnectionOwner, Listener {
   readonly process: SimProcess;
   readonly target: Target;
@@ -68,7 +59,7 @@ export class SimGateway implements ConnectionOwner, Listener {
   readonly #log: Log;
   readonly #clock: WatchedClock;
   readonly #rbd: RbdBackend;
-  readonly #subsystem: Subsystem;
+  readonly #namespaces: Namespaces;
   #onUsable: (group: number, usable: boolean) => void = () => {};
   #onConnected: () => void = () => {};
   #port: Port | null = null;
@@ -89,22 +80,28 @@ export class SimGateway implements ConnectionOwner, Listener {
       log,
       settings: { maxTransferBytes: 65_536, bufferPoolBytes: 4 * 1024 * 1024 },
     });
-    this.#subsystem = this.target.addSubsystem({
-      nqn: configuration.subsystemNqn,
-      serial: 'SIM',
-      model: 'Anagate',
-      maxNamespaces: 64,
-    });
-    this.#subsystem.allowHost('*');
     this.#rbd = this.#makeRbd();
+    const groups = this.#backends();
     this.ownership = new Ownership({
       ana: this.ana,
       target: this.target,
-      backends: this.#backends(),
+      backends: groups,
       lease: { clock, durationMs: times.lease },
       timers,
       log,
       condition: () => this.#condition(),
+    });
+    this.#namespaces = new Namespaces({
+      process,
+      configuration,
+      target: this.target,
+      rbd: this.#rbd,
+      groups,
+      log,
+      onGroups: (ids) => {
+        this.ownership.conditionChanged();
+        this.ownership.exist(ids);
+      },
     });
     const port = { address: process.node.address, port: 5500 };
     this.monitor = new SharedMonitor({
@@ -128,11 +125,17 @@ export class SimGateway implements ConnectionOwner, Listener {
     void this.monitor.start().then((place) => this.#offerAll(place));
   }
 
+  /** The configuration has changed. */
+  follow(): void {
+    if (this.#port !== null) void this.#namespaces.follow();
+  }
+
   /** As SIGTERM does. Resolves when the process may end. */
   async leave(): Promise<void> {
     await this.monitor.leave();
     this.#port = null;
     for (const controller of [...this.target.controllers()]) controller.end('the gateway is stopping');
+    await this.#namespaces.close();
     await this.#rbd.close();
     await this.monitor.stop();
   }
@@ -156,8 +159,7 @@ export class SimGateway implements ConnectionOwner, Listener {
   }
 
   answering(request: Request): void {
-    if (request.queue.qid <= 0 || request.status !== 0 || request.namespace === null) return;
-    this.#options.onAnswer(request.namespace.anaGroupId);
+    if (request.status === 0 && request.group !== null) this.#options.onAnswer(request.group.id);
   }
 
   // ---- for the checker ----
@@ -205,16 +207,14 @@ export class SimGateway implements ConnectionOwner, Listener {
       onConnected: (listener) => {
         this.#onConnected = listener;
       },
-      move: () => Promise.reject(new Error('not simulated')),
+      move: (device, group) => rbd.move(device as RbdDevice, group),
       trash: () => Promise.reject(new Error('not simulated')),
     };
   }
 
   /** Hosts are let in last. */
   async #offerAll({ minCntlid, maxCntlid }: GatewayPlace): Promise<void> {
-    const { namespaces } = this.#options.configuration;
-    this.ownership.exist(namespaces.map(({ group }) => group));
-    await Promise.all(namespaces.map((namespace) => this.#offer(namespace)));
+    await this.#namespaces.start();
     this.#port = this.target.addPort({
       portId: 1,
       adrfam: 'ipv4',
@@ -223,43 +223,20 @@ export class SimGateway implements ConnectionOwner, Listener {
       ana: this.ana,
       cntlids: new CntlidAllocator(minCntlid, maxCntlid),
     });
-    this.#port.expose(this.#subsystem);
+    this.#port.expose(this.#subsystem!);
     this.ownership.conditionChanged();
   }
 
-  /** Offered with a stand-in until its image is open. */
-  async #offer({ nsid, group, image, sizeBytes }: Configuration['namespaces'][number]): Promise<void> {
-    const hex = nsid.toString(16).padStart(32, '0');
-    const namespace = this.#subsystem.addNamespace(
-      {
-        nsid,
-        uuid: hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
-        nguid: hex,
-        anaGroupId: group,
-        blockSize: 512,
-        sizeBytes,
-      },
-      new PendingDevice(image, sizeBytes, this.process),
-    );
-    await this.#openDevice(namespace, image, group);
-  }
-
-  async #openDevice(namespace: Namespace, image: string, group: number): Promise<void> {
-    try {
-      const name = { pool: 'sim', radosNamespace: '', image };
-      const device = await this.#rbd.open({ name, groupId: group, readOnly: false });
-      (namespace.device as PendingDevice).become(device);
-      namespace.device = device;
-    } catch {
-      this.process.after(DEVICE_AGAIN_MS, () => void this.#openDevice(namespace, image, group));
-    }
+  get #subsystem(): Subsystem | undefined {
+    return this.target.subsystems.get(this.#options.configuration.nqn);
   }
 
   #condition(): GatewayCondition {
-    const hosts = [...new Set([...this.#subsystem.controllers].map(({ host }) => host.hostNqn))];
+    const controllers = this.#subsystem?.controllers ?? [];
+    const hosts = [...new Set([...controllers].map(({ host }) => host.hostNqn))];
     return {
       available: this.#port !== null,
-      populated: [...new Set(this.#options.configuration.namespaces.map(({ group }) => group))],
+      populated: this.#namespaces.groups,
       uncovered: [],
       hosts,
       load: 0,

@@ -18,7 +18,8 @@ const REQUEUE_MS = 5;
 /** A disk that hosts see. */
 export interface Disk {
   readonly nsid: number;
-  readonly group: number;
+  /** ANA group as it is configured now. */
+  group: number;
   /** Sectors that are used. */
   readonly sectors: readonly number[];
 }
@@ -135,7 +136,7 @@ export class SimHost {
 
   #send(operation: Operation): void {
     const { disk, sector, isWrite } = operation;
-    const path = this.paths.find((one) => one.isOptimized(disk.group));
+    const path = this.paths.find((one) => one.isOptimized(disk.nsid));
     if (path === undefined) {
       this.#waiting.push(operation);
       return;
@@ -151,7 +152,7 @@ export class SimHost {
     }
     simulation.note(() => `${this.name} > ${path.door.name}: ${describe(operation)}`);
     const command = ioSqe(isWrite ? IoOpcode.write : IoOpcode.read, disk.nsid, sector, 1);
-    path.send(command, data, disk.group, (answer) => this.#answered(operation, path, answer));
+    path.send(command, data, disk.nsid, (answer) => this.#answered(operation, path, answer));
   }
 
   #answered(operation: Operation, path: Path, answer: Answer | null): void {

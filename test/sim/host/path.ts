@@ -56,8 +56,8 @@ export class Path {
   #io: HostLink | null = null;
   readonly #commands = new Map<string, Command>();
   #nextCid = 0;
-  /** ANA state by group, as of the last log page. */
-  #groups = new Map<number, number>();
+  /** ANA state by namespace, as of the last log page. */
+  #states = new Map<number, number>();
   /** A path status came: the state is not believed until the log is read. */
   readonly #doubted = new Set<number>();
   #reading = false;
@@ -72,8 +72,8 @@ export class Path {
     return this.#state === 'live';
   }
 
-  isOptimized(group: number): boolean {
-    return this.isLive && !this.#doubted.has(group) && this.#groups.get(group) === AnaState.optimized;
+  isOptimized(nsid: number): boolean {
+    return this.isLive && !this.#doubted.has(nsid) && this.#states.get(nsid) === AnaState.optimized;
   }
 
   connect(): void {
@@ -91,11 +91,11 @@ export class Path {
     });
   }
 
-  /** `group` is the one whose state must be asked for when the answer is a path status. */
-  send(command: Buffer, data: Buffer | null, group: number, answered: Answered): void {
+  /** The state of the namespace is asked for when the answer is a path status. */
+  send(command: Buffer, data: Buffer | null, nsid: number, answered: Answered): void {
     this.#command('io', command, data, IO_TIMEOUT_MS, (answer) => {
       if (answer !== null && (answer.status & 0x700) === 0x300 && this.isLive) {
-        this.#doubted.add(group);
+        this.#doubted.add(nsid);
         this.#readAnaLog();
       }
       answered(answer);
@@ -115,7 +115,7 @@ export class Path {
 
   #connectIo(cntlid: number, then: () => void): void {
     this.#io = this.#open('io');
-    this.#call('io', connectSqe({ qid: 1, sqsize: 31 }), this.#connectData(cntlid), () => then());
+    this.#call('io', connectSqe({ qid: 1, sqsize: 127 }), this.#connectData(cntlid), () => then());
   }
 
   #connectData(cntlid: number): Buffer {
@@ -177,7 +177,8 @@ export class Path {
     const command = getLogPageSqe({ lid: LogId.ana, length: ANA_LOG_BYTES });
     this.#call('admin', command, null, ({ data }) => {
       this.#reading = false;
-      this.#groups = new Map(parseAnaLog(data!).groups.map(({ id, state }) => [id, state]));
+      const { groups } = parseAnaLog(data!);
+      this.#states = new Map(groups.flatMap(({ nsids, state }) => nsids.map((nsid) => [nsid, state])));
       if (this.#readAgain) {
         this.#readAgain = false;
         this.#readAnaLog();
@@ -234,7 +235,7 @@ export class Path {
     this.#io?.close();
     this.#admin = null;
     this.#io = null;
-    this.#groups.clear();
+    this.#states.clear();
     this.#doubted.clear();
     this.#reading = false;
     this.#readAgain = false;
