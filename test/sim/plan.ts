@@ -25,9 +25,10 @@ const LASTS_MS = [100, 5000] as const;
 /** Some worlds are long: hosts' time-outs run out, and operators act late. */
 const LONG = { probability: 0.01, stretch: 8 } as const;
 
-export function drawPlan(random: Random, faults: readonly Fault[] = FAULTS): Plan {
+/** `isHarsh`: more goes wrong than otherwise. */
+export function drawPlan(random: Random, faults: readonly Fault[] = FAULTS, isHarsh = false): Plan {
   const stretch = random.chance(LONG.probability) ? LONG.stretch : 1;
-  const count = random.pick([1, 1, 1, 2, 2, 3, 4]);
+  const count = random.pick(isHarsh ? [2, 3, 3, 4] : [1, 1, 1, 2, 2, 3, 4]);
   const moments: Moment[] = [];
   let atMs = random.between(FIRST_MS, LAST_MS);
   for (let i = 0; i < count; i++) {

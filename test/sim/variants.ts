@@ -7,7 +7,7 @@ import type { Coordination, Leadership } from '../../src/monitor/coordination.ts
 import type { AnaGroupEntry, Fence, GroupMap, Holder } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
 import { Silence } from '../../src/monitor/silence.ts';
-import type { MonitorTimes } from '../../src/monitor/times.ts';
+import { MONITOR_TIMES, type MonitorTimes } from '../../src/monitor/times.ts';
 import type { SimProcess } from './engine/process.ts';
 import type { World } from './world.ts';
 
@@ -15,6 +15,9 @@ export interface Variant {
   readonly name: string;
   /** The rule that is broken, and how. */
   readonly what: string;
+  /** What it is like there: not broken, but such that it shows. */
+  circumstances?(world: World): void;
+  readonly isHarsh?: boolean;
   /** It hurts hosts, and soon enough for a test to wait for it. */
   readonly hurts?: boolean;
   /** Faults that show it soonest; all unless said. */
@@ -25,6 +28,8 @@ export interface Variant {
   readonly answersWithoutLease?: boolean;
   /** What a connection that is gone has left in the gateway is done all the same. */
   readonly replaysHeld?: boolean;
+  /** The second line is broken too: locks of fenced clients are broken without waiting for the OSD map. */
+  readonly blindLocks?: boolean;
   /** Beacons go through RADOS only. */
   readonly withoutStreams?: boolean;
   /** Breaks something for all gateways. Returns what mends it. */
@@ -34,6 +39,24 @@ export interface Variant {
 }
 
 export const NO_VARIANT: Variant = { name: 'none', what: 'nothing' };
+
+/** The product as it is, where things are as they are for the variant. */
+export function intact({ name, faults, times, withoutStreams, circumstances, isHarsh }: Variant): Variant {
+  return {
+    name: `${name}, intact`,
+    what: 'nothing',
+    ...(faults && { faults }),
+    ...(times && { times }),
+    ...(withoutStreams && { withoutStreams }),
+    ...(circumstances && { circumstances }),
+    ...(isHarsh && { isHarsh }),
+  };
+}
+
+interface Seen extends Holder {
+  sequence: number;
+  sinceMs: number;
+}
 
 const DEATHS = [
   'kill',
@@ -84,20 +107,27 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'answers without lease',
     what: 'S4: the lease is looked at when a command comes, and not when it is answered',
-    faults: ['freeze', 'pause machine'],
+    faults: ['freeze', 'stall', 'pause machine'],
     answersWithoutLease: true,
-    prepare: slowly,
+    circumstances: slowly,
+    isHarsh: true,
   },
   {
-    name: 'no map wait',
+    name: 'no map wait + blind locks',
+    blindLocks: true,
     what: 'S3: the new owner does not wait for the OSD map',
     faults: DEATHS,
+    circumstances: lazily,
+    isHarsh: true,
     wrapServer: (server) => overriding(server, { takeOver: (group) => server.takeOver(group, false) }),
   },
   {
-    name: 'wait on another client',
+    name: 'wait on another client + blind locks',
+    blindLocks: true,
     what: 'S3: the OSD map is waited for by a client that does not do the I/O',
     faults: DEATHS,
+    circumstances: lazily,
+    isHarsh: true,
     wrapServer: (server, process, world) =>
       overriding(server, {
         takeOver: async (group, afterFence) => {
@@ -107,9 +137,12 @@ export const VARIANTS: readonly Variant[] = [
       }),
   },
   {
-    name: 'wait before the record',
+    name: 'wait before the record + blind locks',
+    blindLocks: true,
     what: 'S3: the OSD map is waited for when the fence is intended',
     faults: DEATHS,
+    circumstances: lazily,
+    isHarsh: true,
     wrapCoordination: (coordination, process, world) =>
       overriding(coordination, {
         readMap: async () => {
@@ -161,9 +194,12 @@ export const VARIANTS: readonly Variant[] = [
     wrapCoordination: (coordination) => overriding(coordination, writing(coordination, firstGroupWaits)),
   },
   {
-    name: 'W2',
+    name: 'W2 + blind locks',
+    blindLocks: true,
     what: 'no epoch says since when the OSD map is to be waited for',
     faults: DEATHS,
+    circumstances: lazily,
+    isHarsh: true,
     wrapCoordination: (coordination) =>
       overriding(
         coordination,
@@ -179,9 +215,9 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'W11',
     what: 'an owner that is lost while it is taking a group over is not fenced for it',
-    faults: ['freeze', 'pause machine', 'kill', 'cut from Ceph'],
+    faults: ['kill, and hold up whoever takes over'],
     withoutStreams: true,
-    prepare: slowly,
+    circumstances: verySlowly,
     wrapCoordination: (coordination, _process, world) =>
       overriding(
         coordination,
@@ -193,9 +229,9 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'owner by report',
     what: 'S3: who holds a group is what beacons say, and not what the map has said',
-    faults: ['freeze', 'pause machine', 'kill', 'cut from Ceph'],
+    faults: ['kill, and hold up whoever takes over'],
     withoutStreams: true,
-    prepare: slowly,
+    circumstances: verySlowly,
     wrapCoordination: (coordination, _process, world) =>
       overriding(
         coordination,
@@ -207,8 +243,10 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'acknowledgement without epoch',
     what: 'S3: a beacon that says standby counts as a release, whatever map it is of',
+    faults: ['kill, and move what is taken over', 'move a group'],
     withoutStreams: true,
-    prepare: slowly,
+    circumstances: verySlowly,
+    isHarsh: true,
     times: { failbackDelay: 0 },
     wrapCoordination: (coordination) =>
       overriding(coordination, { writeBeacon: (beacon) => coordination.writeBeacon(upToDate(beacon)) }),
@@ -216,6 +254,8 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'release at once',
     what: 'S3: a release is acknowledged while commands are in flight and locks are held',
+    faults: ['move a group', 'drain a gateway', 'disable a gateway', 'stop'],
+    circumstances: slowly,
     wrapServer: (server) =>
       overriding(server, {
         release: async (group) => {
@@ -256,15 +296,10 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: 'no stall rule',
-    what: 'L3: whoever saw nothing move suspects everybody all the same',
-    faults: ['pause OSDs', 'stop an OSD', 'stall'],
-    prepare: () => {
-      const { startAnew } = Silence.prototype;
-      Silence.prototype.startAnew = () => {};
-      return () => {
-        Silence.prototype.startAnew = startAnew;
-      };
-    },
+    what: 'L3: whoever saw nothing move, itself included, suspects everybody all the same',
+    faults: ['pause OSDs'],
+    withoutStreams: true,
+    prepare: judgingBlindly,
   },
   {
     name: 'standby flush',
@@ -282,7 +317,7 @@ export const VARIANTS: readonly Variant[] = [
     name: 'held I/O replayed',
     what: 'S9: commands that were held are done although their connection is gone',
     hurts: true,
-    faults: ['pause OSDs', 'cut from a host', 'cut from the front network'],
+    faults: ['reset controllers while OSDs are paused'],
     replaysHeld: true,
   },
 ];
@@ -310,10 +345,52 @@ function writing(
   };
 }
 
+/** Every step takes so long that others come in between. */
+function verySlowly({ osds }: World): void {
+  osds.slowMs = 120;
+}
+
 /** There is more under way at any moment. */
-function slowly({ osds }: World): () => void {
+function slowly({ osds }: World): void {
   osds.slowMs = 40;
-  return () => {};
+}
+
+/** OSDs learn of new maps from clients sooner than from one another. */
+function lazily({ osds }: World): void {
+  osds.gossipMs = 4000;
+}
+
+/** Both lines of the rule: clocks that start anew, and nobody suspected until the judge's own beacon comes back. */
+function judgingBlindly(): () => void {
+  const { expect, saw, suspects } = Silence.prototype;
+  const judges = new WeakMap<Silence, Map<string, Seen>>();
+  const seenBy = (judge: Silence) => judges.get(judge) ?? new Map<string, Seen>();
+  Silence.prototype.expect = function (runs, nowMs) {
+    expect.call(this, runs, nowMs);
+    const before = seenBy(this);
+    judges.set(
+      this,
+      new Map(
+        runs.map((run) => [
+          run.incarnation,
+          before.get(run.incarnation) ?? { ...run, sequence: -1, sinceMs: nowMs },
+        ]),
+      ),
+    );
+  };
+  Silence.prototype.saw = function (beacons, nowMs) {
+    saw.call(this, beacons, nowMs);
+    for (const { incarnation, sequence } of beacons) {
+      const seen = seenBy(this).get(incarnation);
+      if (seen !== undefined && sequence > seen.sequence) Object.assign(seen, { sequence, sinceMs: nowMs });
+    }
+  };
+  Silence.prototype.suspects = function (nowMs) {
+    return [...seenBy(this).values()]
+      .map((seen) => ({ ...seen, silentMs: nowMs - seen.sinceMs }))
+      .filter(({ silentMs }) => silentMs >= MONITOR_TIMES.grace);
+  };
+  return () => Object.assign(Silence.prototype, { expect, saw, suspects });
 }
 
 async function waitForMap(

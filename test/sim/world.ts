@@ -67,6 +67,8 @@ export interface Machine {
   runs: number;
 }
 
+type TakenOver = (group: number, machine: Machine, afterFence: boolean) => boolean;
+
 export class World {
   readonly random: Random;
   readonly plan: Plan;
@@ -76,6 +78,8 @@ export class World {
   readonly osds: OsdCluster;
   readonly ceph: Ceph;
   readonly machines: readonly Machine[];
+  /** Whom most faults are about. */
+  readonly victim: Machine;
   readonly hosts: readonly SimHost[];
   readonly disks: readonly Disk[];
   readonly history = new History();
@@ -93,17 +97,20 @@ export class World {
   readonly #mend: () => void;
   readonly #incarnations = new Map<string, SimProcess>();
   readonly #configuration: Configuration;
+  #whenTakenOver: TakenOver[] = [];
 
   constructor({ seed, faults, blackBox = false, variant = NO_VARIANT, trace }: WorldOptions) {
     this.random = new Random(seed);
-    this.plan = drawPlan(this.random.fork(), faults);
+    this.plan = drawPlan(this.random.fork(), faults, variant.isHarsh);
     this.variant = variant;
     this.simulation = new Simulation(this.random.fork(), trace ?? null, blackBox);
     const { simulation, random } = this;
     this.network = new Network(simulation);
     const slowest = random.pick([60, 1000, 1000]);
+    const gossipMs = random.pick([400, 400, 4000]);
     this.monitors = new Monitors(simulation, { commitMs: [slowest / 2, slowest] });
     this.osds = new OsdCluster(OSDS, simulation, this.network, this.monitors);
+    this.osds.gossipMs = gossipMs;
     this.ceph = {
       simulation,
       network: this.network,
@@ -114,6 +121,7 @@ export class World {
     };
     this.times = { ...MONITOR_TIMES, failbackDelay: 500, ...variant.times };
     this.machines = this.#makeMachines(random.pick([2, 3, 3]));
+    this.victim = random.pick(this.machines);
     this.checker = new OwnershipChecker(this);
     this.service = new ServiceChecker(this);
     this.pool = this.#makePool();
@@ -128,6 +136,7 @@ export class World {
     };
     this.hosts = this.#makeHosts(random.pick([2, 2, 3]));
     Cluster.connect = (options) => this.#connect(options);
+    variant.circumstances?.(this);
     this.#mend = variant.prepare?.(this) ?? (() => {});
   }
 
@@ -310,6 +319,17 @@ export class World {
     return this.gatewayOf(process)?.isBusy(group) ?? false;
   }
 
+  /** Calls `listener` whenever somebody takes a group over, until it returns true. */
+  whenTakenOver(listener: TakenOver): void {
+    this.#whenTakenOver.push(listener);
+  }
+
+  /** `afterFence`: the last owner was not asked. */
+  takenOver(group: number, { gateway }: Holder, afterFence: boolean): void {
+    const machine = this.machines.find(({ node }) => node.name === gateway)!;
+    this.#whenTakenOver = this.#whenTakenOver.filter((listener) => !listener(group, machine, afterFence));
+  }
+
   /** Something is done to the process that it need not survive. */
   disturbed(process: SimProcess): void {
     this.service.disturbed(process);
@@ -377,12 +397,14 @@ export class World {
   async #connect({ confFile, options = {} }: ConnectOptions = {}): Promise<Cluster> {
     const machine = this.machines.find(({ node }) => node.name === confFile);
     const process = machine!.process!;
-    const cluster = new SimCluster(process, this.ceph, this.pool, {
-      cache: options.rbd_cache !== 'false' || this.variant.cache === true,
+    const { variant } = this;
+    const librbd = {
+      cache: options.rbd_cache !== 'false' || variant.cache === true,
       blocklistOnBreak: options.rbd_blocklist_on_break_lock !== 'false',
-      onOpen: (image) => this.#opened.push(image),
-      onOperation: (image, client) => this.checker.admitted(client, image),
-    });
+      onOpen: (image: SimImage) => this.#opened.push(image),
+      onOperation: (image: ImageState, client: RadosClient) => this.checker.admitted(client, image),
+    };
+    const cluster = new SimCluster(process, this.ceph, this.pool, librbd, variant.blindLocks !== true);
     await call<void>(process, CONNECT_TIMEOUT_MS, (done) => cluster.client.waitForLatestMap(done));
     return cluster as unknown as Cluster;
   }

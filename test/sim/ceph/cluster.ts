@@ -33,12 +33,15 @@ export class SimCluster {
   readonly client: RadosClient;
   readonly #pool: Pool;
   readonly #librbd: LibrbdOptions;
+  readonly #waitsForMap: boolean;
   readonly #contexts: SimContext[] = [];
 
-  constructor(process: SimProcess, ceph: Ceph, pool: Pool, librbd: LibrbdOptions) {
+  /** `waitsForMap`: false is a way to be broken, see variants.ts. */
+  constructor(process: SimProcess, ceph: Ceph, pool: Pool, librbd: LibrbdOptions, waitsForMap: boolean) {
     this.client = new RadosClient(process, ceph);
     this.#pool = pool;
     this.#librbd = librbd;
+    this.#waitsForMap = waitsForMap;
   }
 
   get addresses(): string {
@@ -49,8 +52,9 @@ export class SimCluster {
     return BigInt(this.client.instance);
   }
 
-  waitForLatestOsdMap(): Promise<void> {
-    return call(this.client.process, 0, (done) => this.client.waitForLatestMap(done));
+  async waitForLatestOsdMap(): Promise<void> {
+    if (this.#waitsForMap)
+      await call<void>(this.client.process, 0, (done) => this.client.waitForLatestMap(done));
   }
 
   blocklistAdd(address: string, expireS = 30 * DAY_S): Promise<void> {

@@ -179,7 +179,9 @@ export class SimImage {
 
   #later(fn: () => void): void {
     const { simulation, osds } = this.#client.ceph;
-    const ms = 0.05 + simulation.random.between(0, osds.slowMs);
+    const { random } = simulation;
+    const hangs = random.chance(osds.hanging) ? random.between(1000, 6000) : 0;
+    const ms = 0.05 + random.between(0, osds.slowMs) + hangs;
     simulation.after(ms, () => this.#client.process.postToThread(fn));
   }
 

@@ -21,9 +21,8 @@ export interface OsdOperation {
   answer(epoch: number): void;
 }
 
-/** An OSD learns of an epoch after so long at most, unless an operation asks for it. */
-const GOSSIP_MEAN_MS = 400;
-const GOSSIP_MOST_MS = 4000;
+/** An OSD learns of an epoch after so many mean times at most, unless an operation asks for it. */
+const GOSSIP_MOST = 10;
 
 export class Osd {
   readonly name: string;
@@ -71,7 +70,8 @@ export class Osd {
   /** A newer map than its own exists. */
   heard(epoch: number): void {
     const { random } = this.#simulation;
-    const ms = Math.min(random.exponential(GOSSIP_MEAN_MS), GOSSIP_MOST_MS);
+    const mean = this.#cluster.gossipMs;
+    const ms = Math.min(random.exponential(mean), GOSSIP_MOST * mean);
     this.#network.send('monitors', this.name, ms, () => this.#learn(epoch));
   }
 
@@ -126,6 +126,10 @@ export class OsdCluster {
   paused = false;
   /** How much longer than usual everything takes, at most: disks are slow, threads are busy. */
   slowMs = 0;
+  /** How long it takes on average until an OSD learns of an epoch that no operation asks for. */
+  gossipMs = 400;
+  /** Part of what programs ask of librbd that does not come to an end for seconds. */
+  hanging = 0;
 
   constructor(count: number, simulation: Simulation, network: Network, monitors: Monitors) {
     this.osds = Array.from(

@@ -3,7 +3,7 @@
  * fence is sent, a command is admitted or answered, an OSD executes a write.
  */
 import type { Leadership } from '../../../src/monitor/coordination.ts';
-import { type GroupMap, gatewayOf, type Holder } from '../../../src/monitor/group-map.ts';
+import { type AnaGroupEntry, type GroupMap, gatewayOf, type Holder } from '../../../src/monitor/group-map.ts';
 import type { RadosClient } from '../ceph/client.ts';
 import type { ImageState, ImageWatcher } from '../ceph/image-state.ts';
 import type { SimProcess } from '../engine/process.ts';
@@ -71,7 +71,12 @@ export class OwnershipChecker implements ImageWatcher {
     this.#register(map);
     this.#checkFences(map);
     this.#world.service.committed(map);
-    for (const { id, owner, next, holders, epoch } of map.groups) {
+    for (const group of map.groups) {
+      const { id, owner, next, holders, epoch } = group;
+      const last = before?.groups.find((one) => one.id === id);
+      const isSame = owner !== null && last?.owner?.incarnation === owner.incarnation;
+      if (owner !== null && isAlone(group) && !(isSame && isAlone(last)))
+        this.#world.takenOver(id, owner, isSame);
       const record = this.#record(id);
       if (owner !== null) {
         const process = this.#world.processOf(owner.incarnation);
@@ -276,6 +281,11 @@ export function describeMap(map: GroupMap): string {
   const gateways = map.gateways.map(({ name, availability }) => `${name} ${availability}`);
   const fences = map.fences.filter(({ state }) => state === 'intended').length;
   return `${groups.join(', ')}; ${gateways.join(', ')}${fences > 0 ? `; ${fences} fences under way` : ''}`;
+}
+
+/** Whether the owner needs not wait for others. */
+function isAlone({ owner, holders }: AnaGroupEntry): boolean {
+  return owner !== null && holders.every(({ incarnation }) => incarnation === owner.incarnation);
 }
 
 /** Whether each group is served at its home, so far as the map says. */

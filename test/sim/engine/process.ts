@@ -90,6 +90,13 @@ export class SimProcess implements Clock, Timers {
     this.#post({ isTimer: false, fn });
   }
 
+  /** As {@link post}, but what waits to be worked off may have to wait for it. */
+  postSoon(fn: () => void): void {
+    if (this.#letters.length > 0 && this.simulation.random.chance(0.5)) {
+      this.#letters.unshift({ isTimer: false, fn });
+    } else this.post(fn);
+  }
+
   /** As {@link post}, for what its timers call. */
   postTimer(fn: () => void): void {
     this.#post({ isTimer: true, fn });

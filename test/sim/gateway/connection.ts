@@ -34,7 +34,7 @@ export interface ConnectionOwner {
   answering(request: Request): void;
 }
 
-const REPLAY_MS = 100;
+const REPLAY_MS = 2000;
 
 export class SimConnection implements QueueTransport {
   readonly queue: Queue;
@@ -72,10 +72,6 @@ export class SimConnection implements QueueTransport {
 
   /** The host closed the connection. */
   hostEnded(): void {
-    if (this.#owner.replaysHeld && this.queue.held > 0) {
-      this.#owner.target.timers.after(REPLAY_MS, () => this.hostEnded());
-      return;
-    }
     this.close('closed by host');
   }
 
@@ -136,9 +132,21 @@ export class SimConnection implements QueueTransport {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#host.ended(reason);
+    if (this.#owner.replaysHeld && this.queue.held > 0) this.#replay();
+    else this.#forget();
+  }
+
+  #replay(): void {
+    this.#owner.target.timers.after(REPLAY_MS, () => {
+      if (this.queue.held > 0) this.#replay();
+      else this.#forget();
+    });
+  }
+
+  #forget(): void {
     this.queue.close();
     for (const request of this.#answers.splice(0)) this.dropBuffer(request);
-    this.#host.ended(reason);
   }
 
   closeAfterAnswer(reason: string): void {

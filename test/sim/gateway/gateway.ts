@@ -155,7 +155,7 @@ export class SimGateway implements ConnectionOwner, Listener {
   }
 
   later(fn: () => void): void {
-    this.process.simulation.after(0.005, () => this.process.post(fn));
+    this.process.simulation.after(0.005, () => this.process.postSoon(fn));
   }
 
   answering(request: Request): void {

@@ -34,9 +34,14 @@ export class PeerNetwork {
     return this.#ports.get(address);
   }
 
+  /** Connections of the process end, as if it had. */
+  reset(process: SimProcess): void {
+    for (const stream of [...this.open]) stream.died(process);
+  }
+
   /** A killed process's connections are closed by its kernel. */
   died(process: SimProcess): void {
-    for (const stream of [...this.open]) stream.died(process);
+    this.reset(process);
     const port = this.#ports.get(process.node.address);
     if (port?.process === process) this.#ports.delete(process.node.address);
   }
@@ -144,13 +149,10 @@ class Stream implements LeaderStream {
   }
 
   died(process: SimProcess): void {
-    if (process === this.#follower.process) {
-      this.#peers.open.delete(this);
-      this.#there.send(() => this.#leader?.process.post(() => this.#endThere(true)));
-    } else if (process === this.#leader?.process) {
-      this.#peers.open.delete(this);
-      this.#back.send(() => this.#follower.process.post(() => this.#endHere(true)));
-    }
+    if (process !== this.#follower.process && process !== this.#leader?.process) return;
+    this.#peers.open.delete(this);
+    this.#there.send(() => this.#leader?.process.post(() => this.#endThere(true)));
+    this.#back.send(() => this.#follower.process.post(() => this.#endHere(true)));
   }
 
   #arrive(leader: SimPeerStreams | undefined): void {

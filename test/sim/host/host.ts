@@ -99,6 +99,11 @@ export class SimHost {
     this.#working = false;
   }
 
+  /** Begins so many operations at once. */
+  burst(count: number): void {
+    if (this.#working) for (let i = 0; i < count; i++) this.#work(() => {});
+  }
+
   /** Reads everything once. */
   readAll(): void {
     for (const disk of this.#options.disks) {
@@ -111,18 +116,18 @@ export class SimHost {
   #think(): void {
     const { simulation, thinkMs } = this.#options;
     simulation.after(simulation.random.exponential(thinkMs), () => {
-      if (this.#working) this.#work();
+      if (this.#working) this.#work(() => this.#think());
     });
   }
 
-  #work(): void {
+  #work(done: () => void): void {
     const { simulation, disks } = this.#options;
     const { random, now } = simulation;
     const disk = random.pick(disks);
     // more and more of the disk comes into use, so that there is always something that was never written
     const inUse = Math.min(disk.sectors.length, 3 + Math.floor(now / 1500));
     const sector = disk.sectors[Math.max(random.below(inUse), random.below(inUse))]!;
-    this.#begin(random.chance(0.5), disk, sector, () => this.#think());
+    this.#begin(random.chance(0.5), disk, sector, done);
   }
 
   #begin(isWrite: boolean, disk: Disk, sector: number, done: () => void): void {

@@ -91,6 +91,11 @@ export class Path {
     });
   }
 
+  /** As `echo 1 > /sys/class/nvme/nvme0/reset_controller`. */
+  reset(): void {
+    if (this.isLive) this.#lost('the host resets it');
+  }
+
   /** The state of the namespace is asked for when the answer is a path status. */
   send(command: Buffer, data: Buffer | null, nsid: number, answered: Answered): void {
     this.#command('io', command, data, IO_TIMEOUT_MS, (answer) => {
