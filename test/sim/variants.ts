@@ -92,8 +92,8 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: 'no lease',
+    // by the rule S1; hosts alone notice nothing within 300 seeds
     what: 'S4: the gate looks at the state of the group only',
-    hurts: true,
     faults: HOLDS,
     wrapServer: (server, process, world) =>
       overriding(server, {
