@@ -24,6 +24,12 @@ const failed = (status: number) => {
   process.exitCode = status;
 };
 
+// Whoever reads may have seen enough (`anagate ... | head`). A gateway goes on all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  if (process.argv[2] !== 'serve') process.exit();
+});
+
 const status = await runCommandLine(process.argv.slice(2), {
   streams,
   env: process.env,

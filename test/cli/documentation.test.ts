@@ -45,7 +45,7 @@ describe('docs/cli.md', () => {
     );
   });
 
-  it('has examples that are accepted', async () => {
+  it('has examples that are accepted', { timeout: 60_000 }, async () => {
     const nobody = { CEPH_NVMEOF_SERVER_ADDRESS: '127.0.0.1', CEPH_NVMEOF_SERVER_PORT: '1' };
     const examples = [...page.matchAll(/^npx anagate (.+)$/gm)].map(([, line]) => line);
     expect(examples.length).toBeGreaterThan(20);

@@ -184,6 +184,20 @@ describe('anagate', () => {
     START_MS,
   );
 
+  it(
+    'is content when whoever reads has seen enough',
+    async () => {
+      const pipeline = `set -o pipefail; '${process.execPath}' --import tsx src/main.ts completion | true`;
+      const { code, stderr } = await new Promise<{ code: number; stderr: string }>((resolve) => {
+        execFile('bash', ['-c', pipeline], { cwd: ROOT }, (error, _stdout, stderr) =>
+          resolve({ code: Number(error?.code ?? 0), stderr }),
+        );
+      });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    },
+    START_MS,
+  );
+
   it('deletes', async () => {
     const lines = [
       `ns del -n ${NQN} --nsid 2`,
