@@ -126,6 +126,8 @@ function everything(): [rpc: string, request: object][] {
     ['move_ana_group', { ana_group: 1, gateway: 'gw-1' }],
     ['ok_to_stop', { gateways: ['gw-1'] }],
     ['rebalance', { dry_run: true }],
+    ['export_state', {}],
+    ['import_state', { document: 'bm90IGNvbXByZXNzZWQ=' }],
     ['namespace_delete', ns],
     ['delete_listener', listener()],
     ['remove_host', { subsystem_nqn: NQN, host_nqn: HOST }],
@@ -133,7 +135,7 @@ function everything(): [rpc: string, request: object][] {
   ];
 }
 
-/** Refused for what they are about, which this gateway or namespace is not: an image, a group, at a location. */
+/** Refused for what they are about, which this gateway, namespace, host or document is not: an image, a group, at a location, connected, compressed. */
 const REFUSED = new Set([
   'namespace_change_location',
   'namespace_set_rbd_trash_image',
@@ -144,6 +146,8 @@ const REFUSED = new Set([
   'change_gateway',
   'move_ana_group',
   'ok_to_stop',
+  'import_state',
+  'get_connection_io_statistics',
 ]);
 
 function answerOf(answers: readonly PythonAnswer[], rpc: string): Record<string, unknown> {
