@@ -41,10 +41,12 @@ const dice = new Dice(seed);
 const tally = new Map<string, Tally>();
 let acknowledged = 0;
 
-function draw(): Fault {
-  const total = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+/** None of `struck`: a daemon of Ceph that is being revived cannot be killed and revived once more. */
+function draw(struck: readonly string[]): Fault {
+  const faults = FAULTS.filter(({ name }) => !struck.includes(name));
+  const total = faults.reduce((sum, { weight }) => sum + weight, 0);
   let at = dice.below(total);
-  for (const fault of FAULTS) {
+  for (const fault of faults) {
     at -= fault.weight;
     if (at < 0) return fault;
   }
@@ -55,7 +57,7 @@ function draw(): Fault {
 async function round(lab: FailoverLab): Promise<string[]> {
   const names: string[] = [];
   const strike = async (): Promise<void> => {
-    const fault = draw();
+    const fault = draw(names);
     names.push(fault.name);
     await fault.strike(lab, dice);
   };
