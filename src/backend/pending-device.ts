@@ -51,9 +51,11 @@ export class PendingDevice implements BlockDevice {
     this.#device = device;
     const operations = [...this.#waiting];
     this.#waiting.clear();
-    for (const [operation, { timer }] of operations) {
+    for (const [operation, { completion, timer }] of operations) {
       timer.cancel();
-      operation(device);
+      // Its host was sent to another path, and may have written the same blocks there since.
+      if (completion.unheard) completion.ioDone(BlockStatus.gone);
+      else operation(device);
     }
   }
 

@@ -169,10 +169,10 @@ export class BufferPool {
 
   /**
    * A borrowed buffer comes back nobody knows when, and others shall not wait for it: it does not count as borrowed any more.
-   * False, and it counts on, when as much as the limit has been written off already: that much memory is the most.
+   * False, and nothing changes, when that was said before; or when as much as the limit has been written off already: that much memory is the most.
    */
   writeOff(buffer: DataBuffer): boolean {
-    if (this.writtenOff + buffer.capacity > this.limitBytes) return false;
+    if (buffer.writtenOff || this.writtenOff + buffer.capacity > this.limitBytes) return false;
     buffer.writtenOff = true;
     this.count(buffer, -buffer.capacity);
     this.writtenOff += buffer.capacity;

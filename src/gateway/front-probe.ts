@@ -4,12 +4,17 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { FrontProbe } from './front-network.ts';
 
+let known = new Set<string>();
+
 export const systemFrontProbe: FrontProbe = {
-  // Lists those only that are up and running.
-  addresses: () =>
-    new Set(
-      Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)),
-    ),
+  // Lists those only that are up and running. The system may have no room for an answer: then those that it said last.
+  addresses: () => {
+    try {
+      const entries = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+      known = new Set(entries.map(({ address }) => address));
+    } catch {}
+    return known;
+  },
 
   canBind: (address) =>
     new Promise((resolve) => {

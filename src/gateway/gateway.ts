@@ -231,6 +231,8 @@ export class Gateway implements GatewayApi {
     target.accepting = false;
     this.#listenerRequests.start();
     await this.#apply(this.#unapplied!);
+    // The wait for a place may have been long.
+    await this.#follow();
     const keyTrouble = keyFileTrouble(this.#config, this.#secrets);
     if (keyTrouble !== null) this.#options.log.error({}, keyTrouble);
     this.#listenerRequests.requireSome(this.#applier.troubles);

@@ -52,6 +52,8 @@ interface Duty {
   readonly lease: Lease | null;
   /** Since when the lease of a group that is served is over. */
   lapsedSinceMs: number | null;
+  /** On standby: a wait for fences that is under way. */
+  fencesSeen: Promise<void> | null;
 }
 
 export class Ownership implements GroupServer {
@@ -167,7 +169,12 @@ export class Ownership implements GroupServer {
     const duty = this.#duty(group);
     if (terms === null || duty.lease === null) return true;
     const request = duty.lease.ask();
-    const goesOn = backends.renewLease(group).then((granted) => {
+    // Who does not serve asks whether it could: what a take-over waits for is waited for as well.
+    const asked =
+      duty.activity === 'standby'
+        ? this.#seeFences(duty).then(() => backends.renewLease(group))
+        : backends.renewLease(group);
+    const goesOn = asked.then((granted) => {
       if (!granted) duty.lease?.end();
       else if (duty.activity !== 'standby' && duty.lease?.granted(request, terms.durationMs))
         this.#renewed(duty);
@@ -176,6 +183,14 @@ export class Ownership implements GroupServer {
     const answer = await within(terms.durationMs, timers, goesOn);
     if (answer === null) throw timedOut(group);
     return answer;
+  }
+
+  /** One wait at a time: without a quorum of Ceph's monitors it does not end. */
+  #seeFences(duty: Duty): Promise<void> {
+    duty.fencesSeen ??= this.#options.backends.waitForFences(duty.id).finally(() => {
+      duty.fencesSeen = null;
+    });
+    return duty.fencesSeen;
   }
 
   async renewClients(): Promise<void> {
@@ -191,7 +206,7 @@ export class Ownership implements GroupServer {
       const { lease: terms, ana } = this.#options;
       const lease = terms === null ? null : new Lease(terms.clock);
       ana.groups[group]!.lease = lease;
-      duty = { id: group, activity: 'standby', turn: 0, lease, lapsedSinceMs: null };
+      duty = { id: group, activity: 'standby', turn: 0, lease, lapsedSinceMs: null, fencesSeen: null };
       this.#duties.set(group, duty);
     }
     return duty;

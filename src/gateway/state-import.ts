@@ -6,7 +6,15 @@ import { AnagateError } from '../base/errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ConfigChange } from '../store/store.ts';
 import { Configuration } from './configuration.ts';
-import { type ConfigRecord, decodeRecord, encodeRecord, type HostRecord, isGatewayKey } from './records.ts';
+import {
+  type ConfigRecord,
+  decodeRecord,
+  encodeRecord,
+  type HostRecord,
+  imagePathOf,
+  isGatewayKey,
+  keyOf,
+} from './records.ts';
 import { MAKE_KEY_FILE, type SecretBox } from './secret-box.ts';
 import {
   refuse,
@@ -162,6 +170,43 @@ function checkTogether(
       );
   }
   for (const excess of most.excesses()) complaints.add(excess);
+  checkKeys(records, complaints);
+  checkImages(records, complaints);
+  checkLimits(records, complaints);
+}
+
+/** A subsystem with a key lets in nobody who has none. */
+function checkKeys(records: readonly ConfigRecord[], complaints: Complaints): void {
+  const guarded = new Set(records.filter(({ kind }) => kind === 'key-subsystem').map(({ nqn }) => nqn));
+  for (const record of records) {
+    if (record.kind !== 'host' || !guarded.has(record.nqn) || record.removed) continue;
+    if (record.dhchapKey === undefined)
+      complaints.add(`${keyOf(record)}: the subsystem has a key, so each of its hosts needs one`);
+  }
+}
+
+/** An image has one lock: two ANA groups, which may have two owners, would take it from one another for ever. */
+function checkImages(records: readonly ConfigRecord[], complaints: Complaints): void {
+  const groups = new Map<string, { group: number; key: string }>();
+  for (const record of records) {
+    if (record.kind !== 'namespace' || record.backend.type !== 'rbd') continue;
+    const image = imagePathOf(record.backend);
+    const first = groups.get(image);
+    if (first === undefined) groups.set(image, { group: record.anaGroupId, key: keyOf(record) });
+    else if (first.group !== record.anaGroupId)
+      complaints.add(`${keyOf(record)}: image ${image} is also that of ${first.key}, in another ANA group`);
+  }
+}
+
+/** Limits without their namespace would be those of the next one with its NSID. */
+function checkLimits(records: readonly ConfigRecord[], complaints: Complaints): void {
+  const namespaces = new Set(
+    records.flatMap((record) => (record.kind === 'namespace' ? [`${record.nqn}_${record.nsid}`] : [])),
+  );
+  for (const record of records) {
+    if (record.kind === 'qos' && !namespaces.has(`${record.nqn}_${record.nsid}`))
+      complaints.add(`${keyOf(record)}: there is no such namespace`);
+  }
 }
 
 function isListed({ hostNqn, removed }: HostRecord): boolean {

@@ -82,7 +82,11 @@ export function planAddListener(
   for (const other of allListeners(subsystem)) {
     if (other.traddr !== record.traddr || other.trsvcid !== record.trsvcid) continue;
     const names = [other.hostName, other.gateway ?? other.hostName];
-    const sameNode = names.includes(record.hostName) || (isLocal(other.hostName) && isLocal(record.hostName));
+    const sameNode =
+      record.hostName === '*' ||
+      other.hostName === '*' ||
+      names.includes(record.hostName) ||
+      (isLocal(other.hostName) && isLocal(record.hostName));
     if (!sameNode) continue;
     const why =
       other.gateway === undefined ? '' : `, which its network masks made for gateway ${other.gateway}`;

@@ -39,6 +39,20 @@ describe('a stand-in for a device that is not there', () => {
     expect(await read).toBe(BlockStatus.gone);
   });
 
+  it('begins nothing for a host that was sent to another path meanwhile', () => {
+    const { pending } = pendingDevice();
+    const real = new MemoryDevice({ sizeBytes: SIZE });
+    const outcomes: BlockStatus[] = [];
+    const host = { unheard: false, ioDone: (status: BlockStatus) => void outcomes.push(status) };
+    pending.write(0, Buffer.alloc(512, 1), false, host);
+    host.unheard = true;
+    pending.become(real);
+    expect(outcomes).toEqual([BlockStatus.gone]);
+    const back = Buffer.alloc(512, 9);
+    real.read(0, back, { ioDone: () => {} });
+    expect(back).toEqual(Buffer.alloc(512));
+  });
+
   it('gives all back when it is closed, and what still comes', async () => {
     const { clock, pending, io } = pendingDevice();
     const flush = io.flush();

@@ -143,6 +143,16 @@ describe('the line', () => {
     expect(order).toEqual(['a', 'b', 'c']);
   });
 
+  it('counts a buffer that is written off twice once', () => {
+    const pool = new BufferPool(64 * KIB, 32 * KIB);
+    const buffer = pool.borrow(4 * KIB);
+    expect(pool.writeOff(buffer)).toBe(true);
+    expect(pool.writeOff(buffer)).toBe(false);
+    expect([pool.borrowedBytes, pool.writtenOffBytes]).toEqual([0, buffer.capacity]);
+    pool.giveBack(buffer);
+    expect([pool.borrowedBytes, pool.writtenOffBytes]).toEqual([0, 0]);
+  });
+
   it('random borrowing, waiting and returning: nobody is forgotten, order is kept, nothing leaks', () => {
     const steps = fc.array(
       fc.oneof(

@@ -44,6 +44,17 @@ describe('start and stop', () => {
     expect((await after.identifyNamespace(2)).nsze).toBe(MIB / 512);
   });
 
+  it('let hosts in by what is configured by then, however long the place in the group was waited for', async () => {
+    const records = new MemoryRecords();
+    const first = makeRig({ records });
+    await first.gateway.start();
+    const second = makeRig({ records });
+    await second.gateway.load();
+    await first.gateway.addSubsystem({ nqn: NQN });
+    await second.gateway.start();
+    expect(second.target.subsystems.has(NQN)).toBe(true);
+  });
+
   it('open no port before the namespaces are there', async () => {
     const records = new MemoryRecords();
     const first = makeRig({ records });

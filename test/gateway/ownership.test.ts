@@ -452,3 +452,24 @@ describe('groups that exist', () => {
     expect(world.ana.stateOf(2)).toBe(inaccessible);
   });
 });
+
+describe('a standby that asks whether it would get a lease', () => {
+  it('waits for fences as a take-over would: without a quorum of monitors it would get none', async () => {
+    const { backends, ownership, world } = rig();
+    backends.mapWait = new Promise(() => {});
+    const asked = ownership.renew(1).catch((error: NodeJS.ErrnoException) => error.code);
+    await settle();
+    world.clock.advance(LEASE_MS);
+    expect(await asked).toBe('ETIMEDOUT');
+    expect(backends.calls).toEqual(['wait 1']);
+    // One wait is under way at a time, however often it is asked.
+    void ownership.renew(1).catch(() => {});
+    expect(backends.calls).toEqual(['wait 1']);
+  });
+
+  it('asks once they are seen', async () => {
+    const { backends, ownership } = rig();
+    expect(await ownership.renew(1)).toBe(true);
+    expect(backends.calls).toEqual(['wait 1', 'renew 1']);
+  });
+});

@@ -115,6 +115,22 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
     /namespace IDs of its subsystem end at 8/,
   ],
   [
+    'limits without their namespace',
+    (r) => r.set(`qos_${NQN}_7`, JSON.stringify({ subsystem_nqn: NQN, nsid: 7, rw_ios_per_second: 1000 })),
+    /qos_.*_7: there is no such namespace/,
+  ],
+  [
+    'an image in two ANA groups',
+    (r) => {
+      const image = { backend: 'rbd', rbd_pool_name: 'p', rbd_image_name: 'i' };
+      const fields = { ...JSON.parse(r.get(namespace)!), ...image };
+      const uuid = fields.uuid.replace(/^0/, '1');
+      r.set(namespace, JSON.stringify(fields));
+      r.set(`namespace_${NQN}_4`, JSON.stringify({ ...fields, nsid: 4, uuid, anagrpid: 2 }));
+    },
+    /_4: image p\/i is also that of namespace_.*_3, in another ANA group/,
+  ],
+  [
     'a key in the clear',
     (r) =>
       r.set(

@@ -80,9 +80,14 @@ export class RbdDevice implements BlockDevice {
     try {
       const session = await group.connected();
       const opened = await openImage(session, options);
-      if (group.isShared) requireLockable(options, opened.stat);
       const device = new RbdDevice(group, opened, options);
-      await device.#watch(opened);
+      try {
+        if (group.isShared) requireLockable(options, opened.stat);
+        await device.#watch(opened);
+      } catch (error) {
+        await opened.image.close().catch(() => undefined);
+        throw error;
+      }
       group.add(device);
       device.groupChanged();
       void device.settle();
