@@ -33,7 +33,7 @@ export class NamespaceDevices {
   readonly #onResize: () => void;
   /** Stand-ins for devices that could not be opened, by record key. */
   readonly #pending = new Map<string, PendingDevice>();
-  readonly #timers: Timers;
+  readonly timers: Timers;
 
   /** `onResize` is told after the size of a device has changed from outside. */
   constructor(
@@ -45,7 +45,7 @@ export class NamespaceDevices {
   ) {
     this.#open = open;
     this.#onResize = onResize;
-    this.#timers = timers;
+    this.timers = timers;
     this.#reservedPaths = reservedPaths;
     this.#log = log;
   }
@@ -106,30 +106,40 @@ export class NamespaceDevices {
 
   /**
    * Opens the device of a namespace that was committed before. It may be larger than the record says, not smaller; but an
-   * image that was cut is offered as it is.
+   * image that was cut is offered as it is. Opening takes time: `current` says what the record is by then; null: the namespace
+   * has gone, and the device is closed again.
    */
-  async open(record: NamespaceRecord): Promise<BlockDevice> {
+  async open(
+    record: NamespaceRecord,
+    current: () => NamespaceRecord | null = () => record,
+  ): Promise<BlockDevice | null> {
     const { backend, anaGroupId, readOnly, sizeBytes } = record;
     const request = { backend, anaGroupId, create: false, readOnly };
     const device = await this.#open(backend.type === 'memory' ? { ...request, sizeBytes } : request);
-    if (device.sizeBytes < sizeBytes && backend.type === 'rbd') {
-      this.#sayCut(record, device);
-    } else if (device.sizeBytes < sizeBytes) {
+    const identity = await identityOf(backend);
+    const now = current();
+    if (now === null) {
+      await device.close();
+      return null;
+    }
+    if (device.sizeBytes < now.sizeBytes && backend.type === 'rbd') {
+      this.#sayCut(now, device);
+    } else if (device.sizeBytes < now.sizeBytes) {
       const has = device.sizeBytes;
       await device.close();
       throw new AnagateError(
         'BACKEND_FAILED',
-        `${device.description} has ${has} bytes, fewer than the ${sizeBytes} of the namespace; restore it`,
+        `${device.description} has ${has} bytes, fewer than the ${now.sizeBytes} of the namespace; restore it`,
       );
     }
-    this.#keep(record, device, await identityOf(backend));
+    this.#keep(now, device, identity);
     return device;
   }
 
   /** What to offer until the device of a namespace can be opened. */
   standIn(record: NamespaceRecord): PendingDevice {
     const optimal = record.backend.type === 'rbd' ? IMAGE_SIZES : PAGE_SIZES;
-    const pending = new PendingDevice(nameOf(record.backend), record.sizeBytes, this.#timers, optimal);
+    const pending = new PendingDevice(nameOf(record.backend), record.sizeBytes, this.timers, optimal);
     this.#pending.set(keyOf(record), pending);
     return pending;
   }

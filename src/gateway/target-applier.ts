@@ -37,7 +37,7 @@ const REMOTE_PORT_IDS = LIMITS.maxSlots * LIMITS.maxListenAddresses;
 /** Changes that are applied in one turn of the event loop: a few milliseconds. */
 const CHANGES_PER_TURN = 256;
 
-/** Images that are closed in one round of {@link TargetApplier.keepStandby}: requests wait for it. */
+/** Images that one round of {@link TargetApplier.keepStandby} closes: all at the same time. */
 const CLOSED_AT_ONCE = 64;
 
 export interface TargetApplierOptions {
@@ -71,10 +71,12 @@ export class TargetApplier {
     this.#options = options;
     this.#opening = new DeviceOpening({
       devices: options.devices,
+      timers: options.devices.timers,
       standby: options.standby ?? null,
-      onOpened: (record) => {
+      onOpened: (record, openedIn) => {
         this.#settle(record);
         this.#replaceStandIn(record);
+        if (openedIn !== record.anaGroupId) this.#moveDevice(record);
       },
       onFailed: (record, error) => this.#report(record, error),
     });
@@ -87,7 +89,9 @@ export class TargetApplier {
 
   /** Applies changes in their order, see Configuration.follow. Never rejects. */
   async apply(changes: readonly RecordChange[]): Promise<void> {
-    await this.#openDevices(changes);
+    const going = new Set(changes.map(({ before }) => before && keyOf(before)));
+    // Of a namespace that goes and comes anew the old device has to go first.
+    await this.#openDevices(changes.filter(({ after }) => after !== null && !going.has(keyOf(after))));
     for (const [i, { before, after }] of changes.entries()) {
       // Thousands of changes do not hold up I/O.
       if (i % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await nextTurn();
@@ -95,14 +99,19 @@ export class TargetApplier {
       else if (before === null) await this.#add(after);
       else await this.#change(before, after);
     }
+    await this.#openDevices(changes);
   }
 
-  /** Tries again what could not be done. */
+  /** Tries again what could not be done. Does not wait for devices. */
   async retry(): Promise<void> {
+    const needed: NamespaceRecord[] = [];
     for (const { record } of this.troubles) {
-      if (record.kind === 'namespace') await this.#opening.open(record);
-      await this.#add(record);
+      if (record.kind === 'listener') await this.#add(record);
+      else if (this.#opening.isNeeded(record)) needed.push(record);
+      // Another gateway's by now: it rests.
+      else this.#troubles.delete(keyOf(record));
     }
+    void this.#opening.retry(needed);
   }
 
   /** The addresses of this node are others now: listeners may have become this gateway's, or another's. */
@@ -136,23 +145,20 @@ export class TargetApplier {
         !standby.isServed(record.anaGroupId) &&
         devices.get(record) !== undefined,
     );
-    for (const record of standing.slice(standby.most).slice(0, CLOSED_AT_ONCE)) await this.#rest(record);
+    for (const record of standing.slice(standby.most).slice(0, CLOSED_AT_ONCE)) this.#rest(record);
     void this.#opening.standBy(standing.length);
   }
 
-  async #rest(record: NamespaceRecord): Promise<void> {
-    const { devices, standby } = this.#options;
+  #rest(record: NamespaceRecord): void {
+    const { devices } = this.#options;
     const offered = this.#subsystem(record).namespaces.get(record.nsid);
-    if (offered === undefined || standby!.isServed(record.anaGroupId)) return;
+    if (offered === undefined) return;
     const close = devices.takeOut(record);
     offered.device = devices.standIn(record);
-    await close();
-    this.#opening.rest(record);
-    // It may be served here by now.
-    await this.#opening.change(record);
+    this.#opening.rest(record, close());
   }
 
-  /** Opens nothing more; resolves when nothing is under way. */
+  /** Opens nothing more; resolves when nothing is under way, or that takes too long. */
   stop(): Promise<void> {
     return this.#opening.stop();
   }
@@ -203,7 +209,7 @@ export class TargetApplier {
         return;
       case 'namespace':
         this.#subsystem(record).removeNamespace(record.nsid);
-        await this.#opening.go(record);
+        this.#opening.go(record);
         this.#troubles.delete(keyOf(record));
         await devices.close(record);
         return;
@@ -223,7 +229,7 @@ export class TargetApplier {
   async #change(before: ConfigRecord, after: ConfigRecord): Promise<void> {
     if (before.kind === 'namespace' && after.kind === 'namespace' && isSameDisk(before, after)) {
       this.#changeNamespace(after);
-      await this.#opening.change(after);
+      void this.#opening.change(after);
       if (before.anaGroupId !== after.anaGroupId) this.#moveDevice(after);
       return;
     }
@@ -236,7 +242,6 @@ export class TargetApplier {
       return;
     }
     await this.#remove(before);
-    if (after.kind === 'namespace') await this.#opening.come([after]);
     await this.#add(after);
   }
 
@@ -252,9 +257,9 @@ export class TargetApplier {
   async #openDevices(changes: readonly RecordChange[]): Promise<void> {
     const { devices } = this.#options;
     const coming: NamespaceRecord[] = [];
-    for (const { before, after } of changes) {
-      if (before === null && after?.kind === 'namespace' && devices.get(after) === undefined)
-        coming.push(after);
+    for (const { after } of changes) {
+      if (after?.kind !== 'namespace') continue;
+      if (devices.get(after) === undefined && !this.#opening.has(after)) coming.push(after);
     }
     await this.#opening.come(coming);
   }
