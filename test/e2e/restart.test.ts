@@ -52,6 +52,7 @@ async function untilLive(seconds = 15): Promise<void> {
 
 /** Appends numbered, synced lines to a file until told to stop; prints how many it wrote and verifies them. */
 const FILE_WRITER = `
+  trap '' PIPE # see harness/fio.ts
   i=0; : >/mnt/log
   while [ ! -e /tmp/stop ]; do
     i=$((i + 1)); echo "line $i" >>/mnt/log && dd if=/dev/urandom of=/mnt/block$((i % 8)) bs=64k count=1 conv=fsync status=none || exit 1

@@ -59,6 +59,7 @@ export async function fio(
 filename=/dev/${device}
 ${lines(DEFAULTS)}${sections.join('')}
 JOB
+    trap '' PIPE # Linux 6.12 sends one to who submits just as the connection of the path ends
     fio --output-format=json --output=$f/report $f/job >$f/messages 2>&1; status=$?
     [ $status = 0 ] || { echo "fio ended with status $status"; cat $f/messages $f/report; dmesg | tail -n 20; exit 1; }
     sed -n '/^{/,$p' $f/report`,
