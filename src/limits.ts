@@ -71,8 +71,6 @@ export const LIMITS = {
   stopLeaveMs: 6000,
   /** How long a stopping gateway lets commands in flight finish before it closes their connections. */
   stopDrainMs: 2000,
-  /** How long it holds what hosts still submit before it closes their connections. */
-  stopQuietMs: 100,
   /** How long a change that is asked for while the gateway starts waits for the end of that, before it is refused. */
   startWaitMs: 5000,
   /** How long a start waits for the lock of a predecessor that was just killed. */

@@ -304,17 +304,13 @@ export class Gateway implements GatewayApi {
     this.#life.become('stopped');
   }
 
-  /**
-   * Waits for commands in flight; new ones are held until hosts have run into that: Linux (6.12) sends SIGPIPE to a process that
-   * submits I/O just as the connection ends.
-   */
+  /** Waits for commands in flight; new ones are held. */
   async #drain(): Promise<void> {
     const { timers } = this.#options;
     const drains = this.#ana.groups
       .filter((group) => group.known && group.open)
       .map((group) => this.#ana.drain(group.id, timers, LIMITS.stopDrainMs));
     await within(LIMITS.stopDrainMs, timers, Promise.all(drains));
-    if (drains.length > 0) await new Promise<void>((resolve) => timers.after(LIMITS.stopQuietMs, resolve));
     // The last answers leave at the end of this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }
