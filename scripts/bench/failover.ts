@@ -95,6 +95,9 @@ async function withImages(images: number, cases: readonly Case[]): Promise<strin
   }
 }
 
+// The images stay in the group that is hit.
+process.env.ANAGATE_GATEWAY_REBALANCE_PERIOD_SEC = '0';
+
 const cases = chosenCases();
 if (!values['no-build']) build();
 say(
