@@ -323,7 +323,7 @@ export class Gateway implements GatewayApi {
           await this.#follow().catch(() => {});
           if (this.#applier.troubles.length > 0) await this.#applier.retry();
           await this.#applier.readdress(this.#config.listeners());
-          await this.#applier.keepStandby(this.#config.namespaces());
+          this.#applier.keepStandby(this.#config.namespaces());
           this.#tidy();
         })
         .catch(() => {})

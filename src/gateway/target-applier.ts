@@ -136,7 +136,7 @@ export class TargetApplier {
   }
 
   /** Closes images of other gateways' groups, or begins to open some, until as many stand by as may be. */
-  async keepStandby(records: Iterable<NamespaceRecord>): Promise<void> {
+  keepStandby(records: Iterable<NamespaceRecord>): void {
     const { standby, devices } = this.#options;
     if (standby === undefined) return;
     const standing = [...records].filter(

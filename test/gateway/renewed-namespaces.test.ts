@@ -31,14 +31,20 @@ describe('a subsystem that was removed and made again between two looks', () => 
   });
 });
 
+/** What a gateway has left that is stopped: namespace 2 is on a file. */
+async function stoppedWithDisk(): Promise<MemoryRecords> {
+  const directory = await scratch();
+  const records = new MemoryRecords();
+  const rig = makeRig({ records });
+  await serveOne(rig);
+  await rig.gateway.addNamespace(file(`${directory}/disk.img`));
+  await rig.gateway.stop();
+  return records;
+}
+
 describe('a device that never opens', () => {
   it('holds up neither the start, nor changes, nor the stop', async () => {
-    const directory = await scratch();
-    const records = new MemoryRecords();
-    const first = makeRig({ records });
-    await serveOne(first);
-    await first.gateway.addNamespace(file(`${directory}/disk.img`));
-    await first.gateway.stop();
+    const records = await stoppedWithDisk();
 
     const rig = makeRig({
       records,
@@ -81,12 +87,7 @@ describe('a device that never opens', () => {
 
 describe('a namespace that changes its ANA group while its device is being opened', () => {
   it('has its device in the group that it is in then', async () => {
-    const directory = await scratch();
-    const records = new MemoryRecords();
-    const first = makeRig({ records });
-    await serveOne(first);
-    await first.gateway.addNamespace(file(`${directory}/disk.img`));
-    await first.gateway.stop();
+    const records = await stoppedWithDisk();
 
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
