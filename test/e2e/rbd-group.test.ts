@@ -15,6 +15,10 @@ const STEADY = { rw: 'randwrite', bs: '4k', size: '16M', rate_iops: 200, time_ba
 const SLACK_MS = 6000;
 /** So long Ceph takes a client that was killed, and the image locks that it held, for alive. */
 const DEAD_CLIENT_MS = 30_000;
+const SECOND = `${SUBSYSTEM}:second`;
+/** I/Os per second; the emulated host makes some thousand without. */
+const LIMIT = 100;
+const MEASURED_S = 2;
 const lab = useLab();
 let ceph: CephCluster;
 let host: LinuxHost;
@@ -76,6 +80,42 @@ it('a host that is connected to one gateway hears from it of the listener of the
   await expect.poll(() => states(1), { timeout: 15_000 }).toEqual(['optimized', 'inaccessible']);
 });
 
+/** Changes something; the host then hears of it from the discovery of each gateway, and both list the same listeners. */
+async function expectListed(change: () => Promise<unknown>, expected: readonly string[]): Promise<void> {
+  const before = await Promise.all(LAB_ADDRESSES.map((address) => host.logChanges(address)));
+  await change();
+  for (const [at, address] of LAB_ADDRESSES.entries()) {
+    await expect.poll(() => host.logChanges(address), { timeout: 10_000 }).toBeGreaterThan(before[at]!);
+    const first = LAB_ADDRESSES.map((listening) => `${SUBSYSTEM}@${listening}`);
+    await expect.poll(() => host.discover(address)).toEqual([...first, ...expected].sort());
+  }
+}
+
+it('a host follows what is changed through one gateway in the discovery of the other, and finds all paths in each', async () => {
+  const [atA, atB] = LAB_ADDRESSES.map((address) => `${SECOND}@${address}`) as [string, string];
+  const listener = (gateway: 0 | 1): string[] => {
+    const place = ['-t', ['gw-a', 'gw-b'][gateway]!, '-a', LAB_ADDRESSES[gateway]];
+    return ['-n', SECOND, ...place, '-s', '4420'];
+  };
+  await host.watchDiscovery(LAB_ADDRESSES[1]);
+  await a.cli('subsystem', 'add', '-n', SECOND, '--no-group-append');
+  await b.cli('listener', 'add', ...listener(0));
+  await expectListed(() => b.cli('host', 'add', '-n', SECOND, '-t', host.hostNqn), [atA]);
+  await expectListed(() => a.cli('listener', 'add', ...listener(1)), [atA, atB]);
+  await host.until('a path of the new subsystem to each gateway', paths(SECOND, 2));
+  await expectListed(() => a.cli('listener', 'del', ...listener(1), '--force'), [atA]);
+  await host.until('the path is gone', paths(SECOND, 1));
+  await expectListed(() => b.cli('host', 'del', '-n', SECOND, '-t', host.hostNqn), []);
+  await host.until('no path is left', paths(SECOND, 0));
+  await host.sh(`nvme disconnect -n ${SECOND}`);
+  await b.cli('subsystem', 'del', '-n', SECOND);
+});
+
+/** Condition (bash): so many controllers of the subsystem are live. */
+function paths(nqn: string, count: number): string {
+  return `[ "$(grep -lx live $(grep -lxF ${nqn} /sys/class/nvme/*/subsysnqn | sed s/subsysnqn/state/) /dev/null | wc -l)" = ${count} ]`;
+}
+
 it('each disk is optimized at the owner of its group', async () => {
   expect(await states(1)).toEqual(['optimized', 'inaccessible']);
   expect(await states(2)).toEqual(['inaccessible', 'optimized']);
@@ -116,6 +156,50 @@ it('namespaces that are added, resized and deleted through either gateway', asyn
   await expectSameBytes(3);
   await a.cli('namespace', 'del', '-n', SUBSYSTEM, '--nsid', '3');
   await host.until('the disk is gone', `[ ! -e /sys/block/${added} ]`);
+});
+
+it('a namespace is invisible at both gateways until the host is added through either, and again after', async () => {
+  await addImage(a, 4, 1, '--no-auto-visible');
+  // once the second is seen, b knows of both
+  await addImage(b, 5, 1);
+  await host.device(SUBSYSTEM, 5);
+  const lists = `for c in $(grep -lxF ${SUBSYSTEM} /sys/class/nvme/*/subsysnqn | cut -d/ -f5); do
+    nvme list-ns /dev/$c -o json | tr -d ' \\n'; echo
+  done`;
+  const seen = (await host.sh(lists)).split('\n').map((list) => JSON.parse(list).nsid_list);
+  expect(seen).toEqual(Array(2).fill([1, 2, 5].map((nsid) => ({ nsid }))));
+  const masked = ['-n', SUBSYSTEM, '--nsid', '4', '-t', host.hostNqn];
+  await b.cli('namespace', 'add_host', ...masked);
+  const device = await host.device(SUBSYSTEM, 4);
+  expect(await states(4)).toEqual(['optimized', 'inaccessible']);
+  await fio(host, device, { seen: { rw: 'randwrite', bs: '4k', size: '1M' } });
+  await a.cli('namespace', 'del_host', ...masked);
+  await host.until('the disk is gone', `[ ! -e /sys/block/${device} ]`);
+  await a.cli('namespace', 'del', '-n', SUBSYSTEM, '--nsid', '4');
+});
+
+it('limits that are set through one gateway are kept by the owner, and by the next owner', async () => {
+  const target = ['-n', SUBSYSTEM, '--nsid', '5'];
+  const limit = (iops: number): Promise<string> =>
+    b.cli('namespace', 'set_qos', ...target, '--rw-ios-per-second', String(iops));
+  const device = await host.device(SUBSYSTEM, 5);
+  const iops = async (): Promise<number> => {
+    const job = { rw: 'randwrite', bs: '4k', size: '4M', time_based: 1, runtime: MEASURED_S, do_verify: 0 };
+    const [report] = await fio(host, device, { job });
+    return report!.writtenBytes / 4096 / MEASURED_S;
+  };
+  await limit(LIMIT);
+  expect(await states(5)).toEqual(['optimized', 'inaccessible']);
+  const atFirst = await iops();
+  await a.cli('namespace', 'change_load_balancing_group', ...target, '-l', '2');
+  await expect.poll(() => states(5)).toEqual(['inaccessible', 'optimized']);
+  const moved = await iops();
+  await limit(0);
+  const without = await iops();
+  process.stderr.write(`IOPS at a limit of ${LIMIT}: ${atFirst}, moved ${moved}, without ${without}\n`);
+  for (const limited of [atFirst, moved]) expect(limited).toBeLessThan(1.2 * LIMIT);
+  expect(without).toBeGreaterThan(1.5 * LIMIT);
+  await a.cli('namespace', 'del', ...target);
 });
 
 it('a disk goes over to the other gateway under fio, and back', async () => {

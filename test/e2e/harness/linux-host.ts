@@ -108,10 +108,29 @@ export class LinuxHost {
       ...CONNECT_OPTIONS,
     ];
     await this.sh(`
-      printf '%s\n' '#!/bin/bash' '[ "$NVME_AEN" = 0x70f002 ] || exit 0' \
+      printf '%s\n' '#!/bin/bash' '[ "$NVME_AEN" = 0x70f002 ] || exit 0' 'echo $NVME_TRADDR >>/tmp/log-changed' \
         'exec nvme connect-all ${connect.join(' ')} >>/tmp/autoconnect 2>&1' >/tmp/on-uevent
       chmod +x /tmp/on-uevent
       setsid busybox uevent /tmp/on-uevent >/dev/null 2>&1 </dev/null &`);
+  }
+
+  /** How often the discovery service at an address has said that its log changed, since {@link autoconnect}. */
+  async logChanges(address: string): Promise<number> {
+    return Number(await this.sh(`grep -cxF ${address} /tmp/log-changed 2>/dev/null || true`));
+  }
+
+  /** Opens a persistent discovery connection, which is told of changes from then on. */
+  async watchDiscovery(address: string): Promise<void> {
+    await this.sh(`nvme discover -t tcp -a ${address} -s 8009 --persistent`);
+  }
+
+  /** What a gateway's discovery service lists: `nqn@address` of each listener, sorted. */
+  async discover(address: string): Promise<string[]> {
+    interface Log {
+      records: { subtype: string; traddr: string; subnqn: string }[];
+    }
+    const { records } = await this.json<Log>(`nvme discover -t tcp -a ${address} -s 8009 -o json`);
+    return records.map(({ subnqn, traddr }) => `${subnqn}@${traddr}`).sort();
   }
 
   connect(address: string, nqn: string, ...options: string[]): Promise<string> {
