@@ -62,6 +62,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Files directly in src/ that are not the composition root count as this layer. */
 const TOP_LEVEL: Record<string, string> = { 'src/main.ts': 'main', 'src/limits.ts': 'base' };
 
+/** Rooms inside src/gateway -> the ones below. The files outside the rooms stand above all of them. */
+const GATEWAY_ROOMS: Record<string, readonly string[]> = {
+  configuration: [],
+  plans: ['configuration'],
+  serving: ['configuration', 'plans'],
+  group: ['configuration', 'plans', 'serving'],
+  state: ['configuration', 'plans'],
+};
+
 const LINES_MAX = 600;
 /** Says that a tool wrote the file; nobody reads it from top to bottom. */
 const GENERATED = /^\/[/*][*\s]*(?:code )?generated\b/i;
@@ -218,6 +227,23 @@ describe('direction of imports', () => {
             `${file.path}:${line} imports ${target}: ${file.layer} may import only ${[...MAY_IMPORT[file.layer]].join(', ') || 'nothing'}`,
         ),
     );
+    expect(wrong, 'hand the thing in from above, or move the type down').toEqual([]);
+  });
+
+  it('points only downward inside src/gateway', () => {
+    const roomOf = (path: string): string | null => /^src\/gateway\/([^/]+)\//.exec(path)?.[1] ?? null;
+    const wrong = sources.flatMap((file) => {
+      const room = roomOf(file.path);
+      if (room === null) return [];
+      const below = [room, ...(GATEWAY_ROOMS[room] ?? [])];
+      return importsOf(file.uncommented)
+        .map(({ specifier, line }) => ({ target: targetOf(file.path, specifier), line }))
+        .filter(({ target }) => target.startsWith('src/gateway/') && !below.includes(roomOf(target) ?? ''))
+        .map(
+          ({ target, line }) =>
+            `${file.path}:${line} imports ${target}: ${room} may import only ${below.join(', ')}`,
+        );
+    });
     expect(wrong, 'hand the thing in from above, or move the type down').toEqual([]);
   });
 

@@ -4,8 +4,8 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
-import { setRecord } from '../../src/gateway/configuration.ts';
-import type { BackendRecord, ConfigRecord } from '../../src/gateway/records.ts';
+import { setRecord } from '../../src/gateway/configuration/configuration.ts';
+import type { BackendRecord, ConfigRecord } from '../../src/gateway/configuration/records.ts';
 import { encodeStateFile } from '../../src/store/state-file.ts';
 
 export const ADDRESS = '127.0.0.1';

@@ -1,8 +1,8 @@
 /** Reads the state of a ceph-nvmeof group for `anagate state import`: from its object, or from a dump. Changes nothing there. */
 import { AnagateError } from '../base/errors.ts';
-import { type LeftOut, takeCephNvmeofState } from '../gateway/ceph-nvmeof-state.ts';
-import { parseOmapDump } from '../gateway/omap-dump.ts';
-import { encodeStateDocument } from '../gateway/state-document.ts';
+import { type LeftOut, takeCephNvmeofState } from '../gateway/state/ceph-nvmeof.ts';
+import { encodeStateDocument } from '../gateway/state/document.ts';
+import { parseOmapDump } from '../gateway/state/omap-dump.ts';
 import { LIMITS } from '../limits.ts';
 import type { CephNvmeofPlace } from '../store/ceph-nvmeof-place.ts';
 

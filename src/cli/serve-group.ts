@@ -4,7 +4,7 @@ import type { FenceAuthority } from '../backend/rbd/group-client.ts';
 import { systemClock, systemTimers } from '../base/clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { GrpcPeerStreams } from '../control/peer-stream.ts';
-import type { LeaseTerms } from '../gateway/ownership.ts';
+import type { LeaseTerms } from '../gateway/group/ownership.ts';
 import { leaseRenewal } from '../monitor/rados/lease-renewal.ts';
 import { RadosCoordination } from '../monitor/rados/rados-coordination.ts';
 import { SharedMonitor } from '../monitor/shared-monitor.ts';

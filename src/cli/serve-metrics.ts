@@ -1,7 +1,8 @@
 /** The live gateway as the metrics page reads it. */
+
+import type { BackendRecord } from '../gateway/configuration/records.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import type { BackendRecord } from '../gateway/records.ts';
-import { MODEL } from '../gateway/target-applier.ts';
+import { MODEL } from '../gateway/serving/target-applier.ts';
 import type {
   AnaGroupMetrics,
   BufferPoolMetrics,

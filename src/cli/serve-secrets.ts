@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { AnagateError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Settings } from '../config/settings.ts';
-import { SecretBox } from '../gateway/secret-box.ts';
+import { SecretBox } from '../gateway/configuration/secret-box.ts';
 
 /** Read and write permission of others than the owner and the group. */
 const OTHERS = 0o007;

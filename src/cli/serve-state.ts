@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import type { Settings } from '../config/settings.ts';
-import { encodeIntroduction, requireFits } from '../gateway/group-roll.ts';
+import { encodeIntroduction, requireFits } from '../gateway/group/group-roll.ts';
 import { LIMITS } from '../limits.ts';
 import { LocalMonitor } from '../monitor/local-monitor.ts';
 import type { MonitorClient } from '../monitor/monitor-client.ts';

@@ -1,7 +1,7 @@
 /** The TCP listeners of one process, with their limits in common and their totals over all that there ever were. */
 import { readFileSync } from 'node:fs';
 import { systemTimers } from '../base/clock.ts';
-import type { Listening } from '../gateway/listeners.ts';
+import type { Listening } from '../gateway/serving/listeners.ts';
 import { LIMITS } from '../limits.ts';
 import type { Port } from '../target/port.ts';
 import type { Target } from '../target/target.ts';

@@ -1,7 +1,8 @@
 /** Values of the API <-> values of the gateway. What cannot be converted is refused with an AnagateError. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { AnagateError } from '../base/errors.ts';
-import type { GatewayInfo, ListenerSpec } from '../gateway/gateway-api.ts';
+import type { GatewayInfo } from '../gateway/gateway-api.ts';
+import type { ListenerSpec } from '../gateway/plans/requests.ts';
 import { LIMITS } from '../limits.ts';
 import type { AddressFamily, AnaState, GwLogLevel, Int64 } from './gateway-types.ts';
 

@@ -1,11 +1,7 @@
 /** The listener RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type {
-  GatewayApi,
-  ListenerInfo as Listener,
-  ListenerChecks,
-  ListenerSpec,
-} from '../gateway/gateway-api.ts';
+import type { GatewayApi, ListenerInfo as Listener } from '../gateway/gateway-api.ts';
+import type { ListenerChecks, ListenerSpec } from '../gateway/plans/requests.ts';
 import { answer, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
 import type { DeleteListenerReq, GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';

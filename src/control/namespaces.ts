@@ -1,13 +1,8 @@
 /** The namespace RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type {
-  BackendSpec,
-  GatewayApi,
-  NamespaceInfo,
-  NamespaceSpec,
-  RbdSpec,
-} from '../gateway/gateway-api.ts';
-import type { QosLimits } from '../gateway/qos.ts';
+import type { QosLimits } from '../gateway/configuration/records.ts';
+import type { GatewayApi, NamespaceInfo } from '../gateway/gateway-api.ts';
+import type { BackendSpec, NamespaceSpec, RbdSpec } from '../gateway/plans/requests.ts';
 import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { MIB, refuseFeatures, requireNqn, requireNsid, toBytes, toNqnFilter } from './convert.ts';
 import type {

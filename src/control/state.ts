@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
-import { IMPORT_MODES, type ImportMode } from '../gateway/state-import.ts';
+import { IMPORT_MODES, type ImportMode } from '../gateway/state/import.ts';
 import { answer, type RpcHandlers } from './answer.ts';
 import type { StateChange } from './gateway-types.ts';
 

@@ -1,6 +1,7 @@
 /** The subsystem RPCs. */
 import { AnagateError } from '../base/errors.ts';
-import type { GatewayApi, SubsystemInfo, SubsystemSpec } from '../gateway/gateway-api.ts';
+import type { GatewayApi, SubsystemInfo } from '../gateway/gateway-api.ts';
+import type { SubsystemSpec } from '../gateway/plans/requests.ts';
 import { answer, answerDone, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAdrfamText } from './convert.ts';
 import type { CreateSubsystemReq, Subsystem, SubsystemCli } from './gateway-types.ts';

@@ -4,9 +4,15 @@
  */
 import { join } from 'node:path';
 import type { ConfigChange, ConfigSnapshot, ConfigStore } from '../store/store.ts';
-import type { OpenBackend } from './backends.ts';
-import { removeRecord, setRecord } from './configuration.ts';
-import { type BackendRecord, decodeRecord, isGatewayKey, keyOf, type ListenerRecord } from './records.ts';
+import { removeRecord, setRecord } from './configuration/configuration.ts';
+import {
+  type BackendRecord,
+  decodeRecord,
+  isGatewayKey,
+  keyOf,
+  type ListenerRecord,
+} from './configuration/records.ts';
+import type { OpenBackend } from './serving/backends.ts';
 
 export const DEMO_NQN = 'nqn.2026-11.io.anagate:demo';
 const DEMO_FILE_NAME = 'demo.img';

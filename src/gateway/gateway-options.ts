@@ -4,12 +4,12 @@ import type { Log } from '../base/log.ts';
 import type { MonitorClient } from '../monitor/monitor-client.ts';
 import type { ConfigStore } from '../store/store.ts';
 import type { Target } from '../target/target.ts';
-import type { GroupBackends, OpenBackend } from './backends.ts';
-import type { configuredLimits } from './configuration.ts';
-import type { FrontProbe } from './front-network.ts';
-import type { OpenListener } from './listeners.ts';
-import type { LeaseTerms } from './ownership.ts';
-import type { SecretBox } from './secret-box.ts';
+import type { configuredLimits } from './configuration/configuration.ts';
+import type { SecretBox } from './configuration/secret-box.ts';
+import type { FrontProbe } from './group/front-network.ts';
+import type { LeaseTerms } from './group/ownership.ts';
+import type { GroupBackends, OpenBackend } from './serving/backends.ts';
+import type { OpenListener } from './serving/listeners.ts';
 
 /** Who this gateway is, for people and for listeners. */
 export interface GatewayIdentity {

@@ -12,6 +12,35 @@ import { AnaStates } from '../target/ana.ts';
 import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
 import {
+  Configuration,
+  configuredLimits,
+  holds,
+  type RecordChange,
+  type SubsystemConfig,
+  setRecord,
+} from './configuration/configuration.ts';
+import type { ListenerRecord, QosLimits } from './configuration/records.ts';
+import type { SecretBox } from './configuration/secret-box.ts';
+import type {
+  ConnectionInfo,
+  GatewayApi,
+  GatewayInfo,
+  HostsInfo,
+  ListenerInfo,
+  NamespaceInfo,
+  RebalanceInfo,
+  SubsystemInfo,
+} from './gateway-api.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { Condition } from './group/condition.ts';
+import { systemFrontProbe } from './group/front-probe.ts';
+import { Ownership } from './group/ownership.ts';
+import { Rebalancer } from './group/rebalancer.ts';
+import { Life } from './life.ts';
+import { ListenerRequests } from './listener-requests.ts';
+import { Listing } from './listing.ts';
+import { NamespaceRequests } from './namespace-requests.ts';
+import {
   keyFileTrouble,
   planAddHost,
   planChangeHostKey,
@@ -19,52 +48,24 @@ import {
   planDeleteHost,
   planKeepHostConnected,
   sealSubsystemKey,
-} from './access-plans.ts';
-import { Condition } from './condition.ts';
-import {
-  Configuration,
-  configuredLimits,
-  holds,
-  type RecordChange,
-  type SubsystemConfig,
-  setRecord,
-} from './configuration.ts';
-import { systemFrontProbe } from './front-probe.ts';
+} from './plans/access.ts';
 import type {
-  ConnectionInfo,
-  GatewayApi,
-  GatewayInfo,
   HostKeyChange,
   HostKeys,
-  HostsInfo,
   ImageTreatment,
   ListenerChecks,
-  ListenerInfo,
   ListenerSpec,
-  NamespaceInfo,
   NamespaceSpec,
-  RebalanceInfo,
-  SubsystemInfo,
   SubsystemSpec,
-} from './gateway-api.ts';
-import type { GatewayOptions } from './gateway-options.ts';
-import { Life } from './life.ts';
-import { ListenerRequests } from './listener-requests.ts';
-import { Listeners, type PortPlace } from './listeners.ts';
-import { Listing } from './listing.ts';
-import { NamespaceDevices } from './namespace-devices.ts';
-import { NamespaceRequests } from './namespace-requests.ts';
-import { Ownership } from './ownership.ts';
-import type { QosLimits } from './qos.ts';
-import { Rebalancer } from './rebalancer.ts';
-import type { ListenerRecord } from './records.ts';
+} from './plans/requests.ts';
+import { newSerial } from './plans/serial.ts';
+import { planAddSubsystem, planDeleteListener, planDeleteSubsystem } from './plans/subsystems.ts';
 import { Rehearsal } from './rehearsal.ts';
-import type { SecretBox } from './secret-box.ts';
-import { newSerial } from './serial.ts';
-import { StateRequests } from './state-requests.ts';
+import { Listeners, type PortPlace } from './serving/listeners.ts';
+import { NamespaceDevices } from './serving/namespace-devices.ts';
+import { TargetApplier, type Trouble } from './serving/target-applier.ts';
+import { StateRequests } from './state/requests.ts';
 import { Statistics } from './statistics.ts';
-import { planAddSubsystem, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
-import { TargetApplier, type Trouble } from './target-applier.ts';
 
 /** How often what could not be served is tried again. */
 const RETRY_MS = 5000;

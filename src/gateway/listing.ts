@@ -3,7 +3,8 @@ import { AnaState, type AnaStates } from '../target/ana.ts';
 import type { Controller } from '../target/controller.ts';
 import type { Target } from '../target/target.ts';
 import { formatNguid, nguidOfUuid } from '../wire/uuid.ts';
-import { allListeners, type Configuration, type SubsystemConfig } from './configuration.ts';
+import { allListeners, type Configuration, type SubsystemConfig } from './configuration/configuration.ts';
+import type { ListenerRecord, NamespaceRecord } from './configuration/records.ts';
 import type {
   ConnectionInfo,
   HostInfo,
@@ -12,10 +13,9 @@ import type {
   NamespaceInfo,
   SubsystemInfo,
 } from './gateway-api.ts';
-import type { Listeners } from './listeners.ts';
-import { UNLIMITED } from './qos.ts';
-import type { ListenerRecord, NamespaceRecord } from './records.ts';
-import { MODEL } from './target-applier.ts';
+import { UNLIMITED } from './plans/qos.ts';
+import type { Listeners } from './serving/listeners.ts';
+import { MODEL } from './serving/target-applier.ts';
 
 /** The words of the API. */
 const API_STATE = {

@@ -7,12 +7,13 @@ import type { Log } from '../base/log.ts';
 import { LIMITS } from '../limits.ts';
 import type { MonitorClient } from '../monitor/monitor-client.ts';
 import type { ConfigChange, ConfigSnapshot } from '../store/store.ts';
-import type { GroupBackends } from './backends.ts';
-import { type Configuration, setRecord } from './configuration.ts';
-import type { ImageTreatment, NamespaceInfo, NamespaceSpec } from './gateway-api.ts';
-import type { Homes } from './homes.ts';
+import { type Configuration, setRecord } from './configuration/configuration.ts';
+import type { QosLimits } from './configuration/records.ts';
+import { imagePathOf, type NamespaceRecord } from './configuration/records.ts';
+import { usesBacking } from './configuration/shared-backing.ts';
+import type { NamespaceInfo } from './gateway-api.ts';
 import type { Listing } from './listing.ts';
-import type { NamespaceDevices } from './namespace-devices.ts';
+import type { Homes } from './plans/homes.ts';
 import {
   chooseAnaGroup,
   findNamespace,
@@ -21,17 +22,18 @@ import {
   planImageTreatment,
   planRefreshSize,
   planResize,
-} from './namespace-plans.ts';
-import { planSetQos, type QosLimits } from './qos.ts';
-import { imagePathOf, type NamespaceRecord } from './records.ts';
-import { usesBacking } from './shared-backing.ts';
-import { refuse } from './validation.ts';
+} from './plans/namespaces.ts';
+import { planSetQos } from './plans/qos.ts';
+import type { ImageTreatment, NamespaceSpec } from './plans/requests.ts';
+import { refuse } from './plans/validation.ts';
 import {
   planAddNamespaceHost,
   planChangeVisibility,
   planDeleteNamespace,
   planDeleteNamespaceHost,
-} from './visibility-plans.ts';
+} from './plans/visibility.ts';
+import type { GroupBackends } from './serving/backends.ts';
+import type { NamespaceDevices } from './serving/namespace-devices.ts';
 
 export interface NamespaceRequestsOptions {
   config: Configuration;

@@ -3,14 +3,9 @@
  * same as that of the request. Changes nothing.
  */
 import type { ConfigChange } from '../store/store.ts';
-import { planDeleteHost } from './access-plans.ts';
-import { automaticListeners } from './automatic-listeners.ts';
-import type { Configuration } from './configuration.ts';
-import type { ListenerSpec } from './gateway-api.ts';
-import type { Listing } from './listing.ts';
-import { findNamespace } from './namespace-plans.ts';
-import { parseMask } from './network-mask.ts';
-import { planDeleteNetwork } from './network-plans.ts';
+import { automaticListeners } from './configuration/automatic-listeners.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import { parseMask } from './configuration/network-mask.ts';
 import {
   type BackendRecord,
   type ConfigRecord,
@@ -19,9 +14,14 @@ import {
   keyOf,
   type ListenerRecord,
   type NamespaceRecord,
-} from './records.ts';
-import { addressOf, planDeleteListener, planDeleteSubsystem } from './subsystem-plans.ts';
-import { planDeleteNamespace } from './visibility-plans.ts';
+} from './configuration/records.ts';
+import type { Listing } from './listing.ts';
+import { planDeleteHost } from './plans/access.ts';
+import { findNamespace } from './plans/namespaces.ts';
+import { planDeleteNetwork } from './plans/networks.ts';
+import type { ListenerSpec } from './plans/requests.ts';
+import { addressOf, planDeleteListener, planDeleteSubsystem } from './plans/subsystems.ts';
+import { planDeleteNamespace } from './plans/visibility.ts';
 
 /** Each gives one sentence per effect, and throws as the request of {@link GatewayApi} does. */
 export interface RehearsalApi {

@@ -2,11 +2,11 @@
 import { ConnectionStats } from '../target/connection-stats.ts';
 import { NamespaceStats, type OperationStats } from '../target/namespace-stats.ts';
 import type { Target } from '../target/target.ts';
-import type { Configuration } from './configuration.ts';
-import { findNamespace } from './namespace-plans.ts';
-import type { NamespaceRecord } from './records.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import type { NamespaceRecord } from './configuration/records.ts';
+import { findNamespace } from './plans/namespaces.ts';
+import { refuse } from './plans/validation.ts';
 import { eventLoopTime, otherThreadTimes, type ThreadTime } from './thread-times.ts';
-import { refuse } from './validation.ts';
 
 export { type Latency, SIZES_KIB, type SizeStats } from '../target/connection-stats.ts';
 

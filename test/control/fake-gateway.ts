@@ -1,28 +1,30 @@
 /** A gateway that keeps everything in memory and serves nobody: enough to test what stands before a gateway. */
 import { AnagateError } from '../../src/base/errors.ts';
+import type { QosLimits } from '../../src/gateway/configuration/records.ts';
 import type {
   ConnectionInfo,
   GatewayApi,
   GatewayInfo,
   HostInfo,
-  HostKeyChange,
-  HostKeys,
   HostsInfo,
-  ImageTreatment,
-  ListenerChecks,
   ListenerInfo,
-  ListenerSpec,
   NamespaceInfo,
-  NamespaceSpec,
   RebalanceInfo,
   SubsystemInfo,
-  SubsystemSpec,
 } from '../../src/gateway/gateway-api.ts';
-
-import { type QosLimits, UNLIMITED } from '../../src/gateway/qos.ts';
+import { UNLIMITED } from '../../src/gateway/plans/qos.ts';
+import type {
+  HostKeyChange,
+  HostKeys,
+  ImageTreatment,
+  ListenerChecks,
+  ListenerSpec,
+  NamespaceSpec,
+  SubsystemSpec,
+} from '../../src/gateway/plans/requests.ts';
 import type { RehearsalApi } from '../../src/gateway/rehearsal.ts';
-import type { ImportedChange, ImportMode } from '../../src/gateway/state-import.ts';
-import type { StateApi } from '../../src/gateway/state-requests.ts';
+import type { ImportedChange, ImportMode } from '../../src/gateway/state/import.ts';
+import type { StateApi } from '../../src/gateway/state/requests.ts';
 import type { NamespaceIoStats, QueueTotals, StatisticsApi } from '../../src/gateway/statistics.ts';
 import type { ThreadTime } from '../../src/gateway/thread-times.ts';
 import { ConnectionStats } from '../../src/target/connection-stats.ts';

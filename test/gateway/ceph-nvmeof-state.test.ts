@@ -1,9 +1,9 @@
 /** The state of a ceph-nvmeof group, taken over. */
 import { expect, it } from 'vitest';
-import { takeCephNvmeofState } from '../../src/gateway/ceph-nvmeof-state.ts';
-import { parseOmapDump } from '../../src/gateway/omap-dump.ts';
-import type { RbdRecord } from '../../src/gateway/records.ts';
-import { encodeStateDocument } from '../../src/gateway/state-document.ts';
+import type { RbdRecord } from '../../src/gateway/configuration/records.ts';
+import { takeCephNvmeofState } from '../../src/gateway/state/ceph-nvmeof.ts';
+import { encodeStateDocument } from '../../src/gateway/state/document.ts';
+import { parseOmapDump } from '../../src/gateway/state/omap-dump.ts';
 import { CEPH_HOST, CEPH_NQN, cephNvmeofState, listing, withTrouble } from './ceph-nvmeof-fixture.ts';
 import { MIB, makeRig } from './rig.ts';
 

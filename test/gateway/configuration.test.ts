@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Configuration, setRecord } from '../../src/gateway/configuration.ts';
-import type { ConfigRecord } from '../../src/gateway/records.ts';
+import { Configuration, setRecord } from '../../src/gateway/configuration/configuration.ts';
+import type { ConfigRecord } from '../../src/gateway/configuration/records.ts';
 
 const A = 'nqn.2026-11.io.anagate:a';
 const B = 'nqn.2026-11.io.anagate:b';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockDevice } from '../../src/base/block-device.ts';
-import { DeviceOpening } from '../../src/gateway/device-opening.ts';
-import { keyOf, type NamespaceRecord } from '../../src/gateway/records.ts';
+import { keyOf, type NamespaceRecord } from '../../src/gateway/configuration/records.ts';
+import { DeviceOpening } from '../../src/gateway/serving/device-opening.ts';
 
 const NQN = 'nqn.2026-11.test:opening';
 

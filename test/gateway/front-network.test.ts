@@ -1,7 +1,7 @@
 /** The network between hosts and gateways as a gateway sees it (ha-design L7). */
 import { expect, it } from 'vitest';
-import { FrontNetwork } from '../../src/gateway/front-network.ts';
-import type { ListenerRecord } from '../../src/gateway/records.ts';
+import type { ListenerRecord } from '../../src/gateway/configuration/records.ts';
+import { FrontNetwork } from '../../src/gateway/group/front-network.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 
 function listener(hostName: string, traddr: string, trsvcid = 4420): ListenerRecord {

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { MemoryDevice } from '../../src/backend/memory.ts';
 import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
-import { Backends } from '../../src/gateway/backends.ts';
+import { Backends } from '../../src/gateway/serving/backends.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
 import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { ConnectRefused } from '../initiator/controller.ts';

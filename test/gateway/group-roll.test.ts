@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeIntroduction, requireFits } from '../../src/gateway/group-roll.ts';
+import { encodeIntroduction, requireFits } from '../../src/gateway/group/group-roll.ts';
 
 const OWNERS = [
   { group: 1, gateway: 'gw-a' },

@@ -1,7 +1,7 @@
 /** Keys of hosts and subsystems: what is taken, how it is kept, and whom it keeps out. */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { SecretBox } from '../../src/gateway/secret-box.ts';
+import { SecretBox } from '../../src/gateway/configuration/secret-box.ts';
 import { MemoryRecords } from '../../src/store/memory-store.ts';
 import { ConnectRefused } from '../initiator/controller.ts';
 import { code, connectAs, HOST, host, makeRig, NQN, serveOne } from './rig.ts';

@@ -1,8 +1,8 @@
 /** Whose a listener is. */
 import { expect, it } from 'vitest';
-import { Configuration, setRecord } from '../../src/gateway/configuration.ts';
-import { ListenerPlaces } from '../../src/gateway/listener-places.ts';
-import type { GatewayRecord, ListenerRecord } from '../../src/gateway/records.ts';
+import { Configuration, setRecord } from '../../src/gateway/configuration/configuration.ts';
+import type { GatewayRecord, ListenerRecord } from '../../src/gateway/configuration/records.ts';
+import { ListenerPlaces } from '../../src/gateway/group/listener-places.ts';
 
 function gateway(name: string, hostName: string, ...addresses: string[]): GatewayRecord {
   return { kind: 'gateway', name, hostName, addresses };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canonicalAddress, isInMask, parseMask } from '../../src/gateway/network-mask.ts';
+import { canonicalAddress, isInMask, parseMask } from '../../src/gateway/configuration/network-mask.ts';
 
 describe('a network mask', () => {
   it.each([

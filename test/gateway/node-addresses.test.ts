@@ -1,6 +1,6 @@
 /** Which addresses a gateway takes for its node's. */
 import { expect, it } from 'vitest';
-import { NodeAddresses } from '../../src/gateway/node-addresses.ts';
+import { NodeAddresses } from '../../src/gateway/group/node-addresses.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 
 function rig() {

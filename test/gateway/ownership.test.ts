@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { PendingDevice } from '../../src/backend/pending-device.ts';
 import { nullLog } from '../../src/base/log.ts';
-import type { GroupBackends } from '../../src/gateway/backends.ts';
-import { Ownership } from '../../src/gateway/ownership.ts';
+import { Ownership } from '../../src/gateway/group/ownership.ts';
+import type { GroupBackends } from '../../src/gateway/serving/backends.ts';
 import type { GatewayCondition } from '../../src/monitor/group-server.ts';
 import { AnaState } from '../../src/target/ana.ts';
 import { IoOpcode, ioSqe } from '../initiator/command.ts';

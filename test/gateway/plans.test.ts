@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
-import { planAddHost, planDeleteHost } from '../../src/gateway/access-plans.ts';
-import { Configuration, configuredLimits } from '../../src/gateway/configuration.ts';
-import type { ListenerSpec, NamespaceSpec } from '../../src/gateway/gateway-api.ts';
+import { Configuration, configuredLimits } from '../../src/gateway/configuration/configuration.ts';
+import { planAddHost, planDeleteHost } from '../../src/gateway/plans/access.ts';
 import {
   chooseAnaGroup,
   findNamespace,
@@ -12,14 +11,15 @@ import {
   planImageTreatment,
   planRefreshSize,
   planResize,
-} from '../../src/gateway/namespace-plans.ts';
+} from '../../src/gateway/plans/namespaces.ts';
+import type { ListenerSpec, NamespaceSpec } from '../../src/gateway/plans/requests.ts';
 import {
   addressOf,
   planAddListener,
   planAddSubsystem,
   planDeleteListener,
   planDeleteSubsystem,
-} from '../../src/gateway/subsystem-plans.ts';
+} from '../../src/gateway/plans/subsystems.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { ConfigChange } from '../../src/store/store.ts';
 

@@ -1,8 +1,8 @@
 /** What a gateway publishes of its node, and what it clears away of others. */
 import { expect, it } from 'vitest';
-import { Configuration, setRecord } from '../../src/gateway/configuration.ts';
-import { Publisher } from '../../src/gateway/publisher.ts';
-import type { ConfigRecord, GatewayRecord } from '../../src/gateway/records.ts';
+import { Configuration, setRecord } from '../../src/gateway/configuration/configuration.ts';
+import type { ConfigRecord, GatewayRecord } from '../../src/gateway/configuration/records.ts';
+import { Publisher } from '../../src/gateway/group/publisher.ts';
 import type { GatewayRow, MonitorAdmin } from '../../src/monitor/admin.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:one';

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nullLog } from '../../src/base/log.ts';
-import { imbalance, type PlacedNamespace, planRebalance } from '../../src/gateway/rebalance.ts';
-import { Rebalancer } from '../../src/gateway/rebalancer.ts';
+import { imbalance, type PlacedNamespace, planRebalance } from '../../src/gateway/group/rebalance.ts';
+import { Rebalancer } from '../../src/gateway/group/rebalancer.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 
 /** `a:1,1,2` is subsystem a with namespaces 1, 2, 3 in groups 1, 1, 2. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ConfigRecord, decodeRecord, encodeRecord, keyOf } from '../../src/gateway/records.ts';
+import {
+  type ConfigRecord,
+  decodeRecord,
+  encodeRecord,
+  keyOf,
+} from '../../src/gateway/configuration/records.ts';
 
 const NQN = 'nqn.2026-11.io.anagate:one';
 

@@ -1,7 +1,7 @@
 /** Dry runs: the plans that would be committed, in sentences. */
 import { describe, expect, it } from 'vitest';
-import { Configuration, setRecord } from '../../src/gateway/configuration.ts';
-import type { ConfigRecord, GatewayRecord, ListenerRecord } from '../../src/gateway/records.ts';
+import { Configuration, setRecord } from '../../src/gateway/configuration/configuration.ts';
+import type { ConfigRecord, GatewayRecord, ListenerRecord } from '../../src/gateway/configuration/records.ts';
 import { Rehearsal } from '../../src/gateway/rehearsal.ts';
 
 const NQN = 'nqn.2026-11.test:shop';

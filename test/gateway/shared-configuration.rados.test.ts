@@ -2,10 +2,10 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { systemTimers } from '../../src/base/clock.ts';
-import { takeCephNvmeofState } from '../../src/gateway/ceph-nvmeof-state.ts';
+import { encodeRecord, keyOf } from '../../src/gateway/configuration/records.ts';
 import type { GatewayApi } from '../../src/gateway/gateway-api.ts';
-import { encodeRecord, keyOf } from '../../src/gateway/records.ts';
-import { encodeStateDocument } from '../../src/gateway/state-document.ts';
+import { takeCephNvmeofState } from '../../src/gateway/state/ceph-nvmeof.ts';
+import { encodeStateDocument } from '../../src/gateway/state/document.ts';
 import { StaticMonitor } from '../../src/monitor/static-monitor.ts';
 import { WriteOperation } from '../../src/node-rados/lib/node-rados.ts';
 import { CephNvmeofPlace } from '../../src/store/ceph-nvmeof-place.ts';

@@ -1,8 +1,8 @@
 /** The whole configuration: exported, and imported all or nothing. */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { SecretBox } from '../../src/gateway/secret-box.ts';
-import { decodeStateDocument, encodeStateDocument } from '../../src/gateway/state-document.ts';
+import { SecretBox } from '../../src/gateway/configuration/secret-box.ts';
+import { decodeStateDocument, encodeStateDocument } from '../../src/gateway/state/document.ts';
 import { MemoryRecords } from '../../src/store/memory-store.ts';
 import { code, HOST, listener, makeRig, memory, NQN } from './rig.ts';
 

@@ -2,9 +2,9 @@
 import { afterEach } from 'vitest';
 import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
-import { Backends } from '../../src/gateway/backends.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
-import type { NamespaceSpec } from '../../src/gateway/gateway-api.ts';
+import type { NamespaceSpec } from '../../src/gateway/plans/requests.ts';
+import { Backends } from '../../src/gateway/serving/backends.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
 import { type GatewayPlace, type MonitorClient, placeOfSlot } from '../../src/monitor/monitor-client.ts';
 import { leaseRenewal, revokedKey } from '../../src/monitor/rados/lease-renewal.ts';

@@ -2,9 +2,9 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, systemTimers } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
-import { Backends } from '../../src/gateway/backends.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
-import type { NamespaceSpec, RbdSpec } from '../../src/gateway/gateway-api.ts';
+import type { NamespaceSpec, RbdSpec } from '../../src/gateway/plans/requests.ts';
+import { Backends } from '../../src/gateway/serving/backends.ts';
 import { MemoryRecords } from '../../src/store/memory-store.ts';
 import { code, freePort, host, listen, listener, makeRig, NQN, type Rig } from '../gateway/rig.ts';
 import type { HostController } from '../initiator/controller.ts';

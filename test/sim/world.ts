@@ -1,7 +1,7 @@
 /** The world of one seed: a cluster, gateways on machines of their own, hosts, and whoever checks them. */
 
 import { AnagateError } from '../../src/base/errors.ts';
-import type { NamespaceRecord } from '../../src/gateway/records.ts';
+import type { NamespaceRecord } from '../../src/gateway/configuration/records.ts';
 import { EMPTY_MAP, type GroupMap, type Holder } from '../../src/monitor/group-map.ts';
 import type { GroupServer } from '../../src/monitor/group-server.ts';
 import type { AdminCommand } from '../../src/monitor/machine.ts';

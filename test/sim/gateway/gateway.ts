@@ -5,8 +5,8 @@
 import { RbdBackend } from '../../../src/backend/rbd/rbd-backend.ts';
 import type { RbdDevice } from '../../../src/backend/rbd/rbd-device.ts';
 import type { Log } from '../../../src/base/log.ts';
-import type { GroupBackends } from '../../../src/gateway/backends.ts';
-import { Ownership } from '../../../src/gateway/ownership.ts';
+import { Ownership } from '../../../src/gateway/group/ownership.ts';
+import type { GroupBackends } from '../../../src/gateway/serving/backends.ts';
 import type { Coordination } from '../../../src/monitor/coordination.ts';
 import type { GatewayCondition, GroupServer } from '../../../src/monitor/group-server.ts';
 import type { GatewayPlace } from '../../../src/monitor/monitor-client.ts';

@@ -1,12 +1,12 @@
 /** The namespaces of a gateway: the product's own way from records of the configuration to what the target offers. */
 import type { RbdBackend } from '../../../src/backend/rbd/rbd-backend.ts';
 import type { Log } from '../../../src/base/log.ts';
-import type { GroupBackends } from '../../../src/gateway/backends.ts';
-import type { RecordChange } from '../../../src/gateway/configuration.ts';
-import type { Listeners } from '../../../src/gateway/listeners.ts';
-import { NamespaceDevices } from '../../../src/gateway/namespace-devices.ts';
-import type { NamespaceRecord, RbdRecord } from '../../../src/gateway/records.ts';
-import { TargetApplier } from '../../../src/gateway/target-applier.ts';
+import type { RecordChange } from '../../../src/gateway/configuration/configuration.ts';
+import type { NamespaceRecord, RbdRecord } from '../../../src/gateway/configuration/records.ts';
+import type { GroupBackends } from '../../../src/gateway/serving/backends.ts';
+import type { Listeners } from '../../../src/gateway/serving/listeners.ts';
+import { NamespaceDevices } from '../../../src/gateway/serving/namespace-devices.ts';
+import { TargetApplier } from '../../../src/gateway/serving/target-applier.ts';
 import type { Target } from '../../../src/target/target.ts';
 import type { SimProcess } from '../engine/process.ts';
 
