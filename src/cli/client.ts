@@ -2,18 +2,27 @@
 import { constants } from 'node:os';
 import { Client, type ServiceError, status } from '@grpc/grpc-js';
 import { systemClock, systemTimers } from '../base/clock.ts';
-import { gatewayService, type RpcAnswer, type RpcName, type RpcRequest } from '../control/gateway-proto.ts';
+import {
+  GATEWAY_SERVICE_NAME,
+  gatewayService,
+  type RpcAnswer,
+  type RpcName,
+  type RpcRequest,
+} from '../control/gateway-proto.ts';
 import type { Sent } from '../control/gateway-types.ts';
 import type { ClientTls } from '../control/tls.ts';
 import { firstToAnswer } from './first-to-answer.ts';
 import { type Server, serverText } from './server-list.ts';
 
-const { ECONNREFUSED, EIO, ENOTSUP, ETIMEDOUT } = constants.errno;
+const { ECONNREFUSED, EIO, EMSGSIZE, ENOTSUP, ETIMEDOUT } = constants.errno;
 
+const MIB = 1024 * 1024;
 /** A list of 4096 namespaces is about 2 MiB. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+export const MAX_MESSAGE_MIB = 64;
 /** Of several gateways the next one is asked too when one has said nothing for so long. */
 const HEAD_START_MS = 300;
+/** One that does not say within so long whether it serves is passed over. */
+const PROBE_LIMIT_MS = 5000;
 
 /** There is no answer. `errno` becomes the exit status. */
 export class CallFailure extends Error {
@@ -32,11 +41,11 @@ export interface Speaking {
   tls: ClientTls;
   /** With certificates. */
   secure: boolean;
-  /** Longest answer, bytes; absent: 64 MiB. */
-  maxAnswerBytes?: number | undefined;
+  /** Longest message in either direction, MiB; absent: {@link MAX_MESSAGE_MIB}. */
+  maxMessageMib?: number | undefined;
 }
 
-/** One of several gateways: the first that answers, for all calls. */
+/** One of several gateways, for all calls: the first that serves; when none does, the first that answers at all. */
 export class GatewayClient {
   readonly #connections: readonly Connection[];
   readonly #speaking: Speaking;
@@ -74,7 +83,7 @@ export class GatewayClient {
     for (const other of this.#others) other.close();
   }
 
-  /** Which one answers is asked first, with a question that changes nothing: a request must not be done twice. */
+  /** Which one serves is asked first, with a question that changes nothing: a request must not be done twice. */
   async #choose(): Promise<Connection> {
     const [only, ...others] = this.#connections;
     if (others.length === 0) return only!;
@@ -87,18 +96,24 @@ export class GatewayClient {
       );
     } catch (error) {
       const failures = (error as AggregateError).errors as Error[];
+      // It says for itself what it can do while it starts.
+      const starting = this.#connections.find((_, i) => failures[i] instanceof NotServing);
+      if (starting !== undefined) return starting;
       const reasons = failures.map((failure, i) => `${this.#connections[i]!.target} (${failure.message})`);
       throw new CallFailure(ECONNREFUSED, `none of the gateways answers: ${reasons.join(', ')}`, error);
     }
   }
 }
 
-/** A health check's request for the whole server, and its answer SERVING, as bytes. */
+/** A health check's request for the Gateway service, which is there when the gateway has started; its answer SERVING; as bytes. */
 const HEALTH = {
   path: '/grpc.health.v1.Health/Check',
-  request: Buffer.alloc(0),
+  request: Buffer.from(`\n\u0007${GATEWAY_SERVICE_NAME}`),
   serving: Buffer.from([8, 1]),
 };
+
+/** It answers, and its Gateway service is not to be used. */
+class NotServing extends Error {}
 
 class Connection {
   readonly target: string;
@@ -111,21 +126,28 @@ class Connection {
     const { credentials, options } = speaking.tls(server.host);
     this.#client = new Client(this.target, credentials, {
       ...options,
-      'grpc.max_receive_message_length': speaking.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+      'grpc.max_receive_message_length': this.#maxMessageMib * MIB,
+      'grpc.max_send_message_length': this.#maxMessageMib * MIB,
       'grpc.enable_http_proxy': 0,
     });
   }
 
-  /** Resolves when it answers; rejects with the bare reason why it does not. */
+  get #maxMessageMib(): number {
+    return this.#speaking.maxMessageMib ?? MAX_MESSAGE_MIB;
+  }
+
+  /** Resolves when it serves; rejects with the bare reason why it does not. */
   probe(): Promise<void> {
     const asIs = (bytes: Buffer): Buffer => bytes;
     return new Promise((resolve, reject) => {
       const { path, request } = HEALTH;
-      this.#client.makeUnaryRequest(path, asIs, asIs, request, this.#deadline(), (error, answer) => {
-        // A gateway without health checks is a gateway.
-        if (error?.code === status.UNIMPLEMENTED || answer?.equals(HEALTH.serving)) resolve();
-        else if (error === null) reject(new Error('it is stopping'));
-        else if (error.code === status.DEADLINE_EXCEEDED) reject(new Error(`no answer ${this.#within()}`));
+      const limitMs = Math.min(PROBE_LIMIT_MS, this.#speaking.timeoutMs);
+      this.#client.makeUnaryRequest(path, asIs, asIs, request, deadlineIn(limitMs), (error, answer) => {
+        // A gateway without health checks, or without one of this service, is a gateway.
+        const unknown = error?.code === status.UNIMPLEMENTED || error?.code === status.NOT_FOUND;
+        if (unknown || answer?.equals(HEALTH.serving)) resolve();
+        else if (error === null) reject(new NotServing('it has not started yet, or is stopping'));
+        else if (error.code === status.DEADLINE_EXCEEDED) reject(new Error(`no answer ${within(limitMs)}`));
         else reject(new Error(this.#reasonOf(error)));
       });
     });
@@ -139,7 +161,7 @@ class Connection {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        this.#deadline(),
+        deadlineIn(this.#speaking.timeoutMs),
         (error, answer) => {
           if (error === null) resolve(answer as RpcAnswer<R>);
           else reject(this.#failure(rpc, error));
@@ -150,14 +172,6 @@ class Connection {
 
   close(): void {
     this.#client.close();
-  }
-
-  #deadline(): { deadline: number } {
-    return { deadline: systemClock.wallMs() + this.#speaking.timeoutMs };
-  }
-
-  #within(): string {
-    return `within ${this.#speaking.timeoutMs / 1000} s`;
   }
 
   #failure(rpc: string, error: ServiceError): CallFailure {
@@ -171,11 +185,18 @@ class Connection {
           error,
         );
       case status.DEADLINE_EXCEEDED:
-        return new CallFailure(ETIMEDOUT, `${at} did not answer ${this.#within()}`, error);
+        return new CallFailure(ETIMEDOUT, `${at} did not answer ${within(this.#speaking.timeoutMs)}`, error);
       case status.UNIMPLEMENTED:
         return new CallFailure(
           ENOTSUP,
           `the server at ${this.target} does not do ${rpc} (${error.details}); is it an older gateway?`,
+          error,
+        );
+      case status.RESOURCE_EXHAUSTED:
+        return new CallFailure(
+          EMSGSIZE,
+          `a message of ${rpc} with ${at} is too long (${error.details}); --max-message-length is ${this.#maxMessageMib} MiB, and ` +
+            'the gateway may have max_message_length_in_mb in its configuration file',
           error,
         );
       default:
@@ -194,4 +215,12 @@ class Connection {
       ? `${reason}; does it have enable_auth, and are the certificates right?`
       : `${reason}; if it has enable_auth, give --client-key, --client-cert and --server-cert`;
   }
+}
+
+function deadlineIn(ms: number): { deadline: number } {
+  return { deadline: systemClock.wallMs() + ms };
+}
+
+function within(ms: number): string {
+  return `within ${ms / 1000} s`;
 }

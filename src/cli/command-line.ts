@@ -2,6 +2,7 @@
 import type { CommandModule } from 'yargs';
 import yargs from 'yargs';
 import { CommandArguments, UsageError } from './arguments.ts';
+import { MAX_MESSAGE_MIB } from './client.ts';
 import {
   aliasesOf,
   type Command,
@@ -52,7 +53,8 @@ export const GLOBAL_OPTIONS: CommandOptions = {
     choices: FORMATS,
     default: 'text',
     requiresArg: true,
-    describe: 'text: tables for people; plain: bare columns; json, yaml: the whole answer, for programs',
+    describe:
+      'text: tables for people; plain: bare columns; json, yaml, python: the whole answer, for programs',
   },
   output: {
     type: 'string',
@@ -65,7 +67,7 @@ export const GLOBAL_OPTIONS: CommandOptions = {
     type: 'string',
     requiresArg: true,
     describe:
-      "Address of the gateway's gRPC port, or of several with commas, of which the first that answers is used; each may be " +
+      "Address of the gateway's gRPC port, or of several with commas, of which the first that serves is used; each may be " +
       'host:port [default: $CEPH_NVMEOF_SERVER_ADDRESS or localhost]',
   },
   'server-port': {
@@ -100,6 +102,11 @@ export const GLOBAL_OPTIONS: CommandOptions = {
     default: '30',
     requiresArg: true,
     describe: 'Seconds to wait for an answer',
+  },
+  'max-message-length': {
+    type: 'string',
+    requiresArg: true,
+    describe: `Longest request and answer, MiB [default: ${MAX_MESSAGE_MIB}]`,
   },
   'log-level': {
     type: 'string',

@@ -8,6 +8,8 @@ import { MAX_PORT } from './commands/shared-options.ts';
 import { parseServers } from './server-list.ts';
 
 const MAX_TIMEOUT_S = 3600;
+/** grpc-js takes a 32-bit number of bytes. */
+const LONGEST_MESSAGE_MIB = 2047;
 const DEFAULT_PORT = '5500';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,6 +27,7 @@ export function connect(args: CommandArguments, env: Environment): GatewayClient
     timeoutMs: args.integer('timeout', 1, MAX_TIMEOUT_S) * 1000,
     tls: tls ?? inTheClear,
     secure: tls !== null,
+    maxMessageMib: args.optionalInteger('max-message-length', 1, LONGEST_MESSAGE_MIB),
   });
 }
 

@@ -1,10 +1,11 @@
 /** What the CLI says, in the format and to the place that its options name. */
 import { stringify } from 'yaml';
 import { gatewayPackage } from '../control/gateway-proto.ts';
+import { pythonLiteral } from './python-literal.ts';
 import { type Cell, renderTable } from './table.ts';
 import type { Progress } from './waiting.ts';
 
-export const FORMATS = ['text', 'json', 'yaml', 'plain'] as const;
+export const FORMATS = ['text', 'json', 'yaml', 'plain', 'python'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** `stdio`: results to standard output, complaints to standard error. `log`: everything to standard error, by level. */
@@ -50,9 +51,9 @@ export class Output {
     this.#streams = streams;
   }
 
-  /** json and yaml: one document for an answer, whatever became of the request; people get text instead. */
+  /** json, yaml and python: one document for an answer, whatever became of the request; people get text instead. */
   get isDocument(): boolean {
-    return this.format === 'json' || this.format === 'yaml';
+    return this.format !== 'text' && this.format !== 'plain';
   }
 
   /** A message as protobuf's JSON with the proto file's field names. */
@@ -64,6 +65,8 @@ export class Output {
   tree(ordered: object): void {
     if (this.format === 'json') {
       this.info(JSON.stringify(ordered, null, 4));
+    } else if (this.format === 'python') {
+      this.info(pythonLiteral(ordered));
     } else {
       if (this.#documents > 0) this.info('---');
       this.info(stringify(ordered).trimEnd());

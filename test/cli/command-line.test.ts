@@ -5,10 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { type Command, isNoun, type Verb } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands/registry.ts';
+import { pythonLiteral } from '../../src/cli/python-literal.ts';
 import { NQN, ServedGateway } from '../control/rpc-client.ts';
 import { runCli } from './run-cli.ts';
 
 const ECONNREFUSED = 111;
+const EMSGSIZE = 90;
 
 let served: ServedGateway;
 let env: Record<string, string>;
@@ -66,6 +68,17 @@ describe('formats', () => {
     expect(parse((await cli(`ns list -n ${NQN} --format yaml`)).out)).toEqual(json);
   });
 
+  it('python is a literal that says the same as json', async () => {
+    const literal = (await cli(`ns list -n ${NQN} --format python`)).out;
+    const read = new Function('True', 'False', 'None', `return ${literal}`);
+    const json = JSON.parse((await cli(`ns list -n ${NQN} --format json`)).out);
+    expect(read(true, false, null)).toEqual(json);
+    expect(literal).not.toMatch(/\n|true|false|null/);
+    expect(pythonLiteral({ a: [true, false, null, -1.5, 'ü"\n\u2028'], b: {} })).toBe(
+      '{"a": [True, False, None, -1.5, "ü\\"\\n\u2028"], "b": {}}',
+    );
+  });
+
   it('a refusal is a document too, and the exit status says it', async () => {
     const { status, out, err } = await cli('subsystem del -n nqn.x --format json');
     expect([status, err]).toEqual([2, '']);
@@ -79,6 +92,16 @@ describe('formats', () => {
     const { out } = await cli(`host add -n ${NQN} -t nqn.2026-11.test:a nqn.2026-11.test:b --format yaml`);
     expect(parseAllDocuments(out).map((document) => document.toJS().status)).toEqual([0, 0]);
   });
+});
+
+it('--max-message-length is how long an answer may be', async () => {
+  await served.addSubsystem();
+  for (let i = 0; i < 6000; i += 1)
+    await served.gateway.addHost(NQN, `nqn.2026-11.test:${'x'.repeat(180)}${i}`);
+  expect((await cli(`host list -n ${NQN}`)).status).toBe(0);
+  const { status, err } = await cli(`host list -n ${NQN} --max-message-length 1`);
+  expect([status, err]).toEqual([EMSGSIZE, expect.stringMatching(/list_hosts .* too long .* is 1 MiB/)]);
+  expect((await cli(`host list -n ${NQN} --max-message-length 0`)).status).toBe(2);
 });
 
 describe('--output and --verbose', () => {

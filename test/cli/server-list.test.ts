@@ -21,8 +21,9 @@ describe('addresses of gateways', () => {
 });
 
 describe('several gateways', () => {
-  it('the first that answers is used', async () => {
+  it('the first that serves is used', async () => {
     const [a, b] = [await ServedGateway.start(), await ServedGateway.start()];
+    for (const { server } of [a, b]) server.ready();
     await b.addSubsystem('nqn.2026-11.test:b');
     const servers = (...ports: number[]) => ports.map((port) => `127.0.0.1:${port}`).join(',');
     const list = (...ports: number[]) =>
@@ -38,12 +39,27 @@ describe('several gateways', () => {
     );
   });
 
+  it('one that has not started yet is used only when no other serves', async () => {
+    const [starting, serving] = [await ServedGateway.start(), await ServedGateway.start()];
+    await starting.addSubsystem('nqn.2026-11.test:starting');
+    await serving.addSubsystem('nqn.2026-11.test:serving');
+    const list = async () => {
+      const servers = [1, starting.server.port, serving.server.port].map((port) => `127.0.0.1:${port}`);
+      return (await runCli(`--server-address ${servers} subsystem list --format plain`)).out;
+    };
+    expect(await list()).toContain('nqn.2026-11.test:starting');
+    serving.server.ready();
+    expect(await list()).toContain('nqn.2026-11.test:serving');
+    await Promise.all([starting.stop(), serving.stop()]);
+  });
+
   it('one that takes connections and says nothing does not hold the command up', async () => {
     const { createServer } = await import('node:net');
     const mute = createServer(() => {});
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', () => resolve()));
     const { port } = mute.address() as { port: number };
     const gateway = await ServedGateway.start();
+    gateway.server.ready();
     const env = { CEPH_NVMEOF_SERVER_ADDRESS: `127.0.0.1:${port},127.0.0.1:${gateway.server.port}` };
     expect(await runCli('subsystem list', env)).toMatchObject({ status: 0, out: 'No subsystems' });
     await gateway.stop();
