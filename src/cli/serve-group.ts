@@ -8,10 +8,10 @@ import type { LeaseTerms } from '../gateway/group/ownership.ts';
 import { leaseRenewal } from '../monitor/rados/lease-renewal.ts';
 import { RadosCoordination } from '../monitor/rados/rados-coordination.ts';
 import { SharedMonitor } from '../monitor/shared-monitor.ts';
-import { timesWith } from '../monitor/times.ts';
 import type { RootLog } from '../observe/log.ts';
 import { openGroupPool } from '../store/group-store.ts';
 import { WatchedClock } from '../target/watched-clock.ts';
+import { monitorTimes } from './serve-times.ts';
 import { peerTls } from './serve-tls.ts';
 
 /** A process that was held up for a longer part of its lease asks for it anew. */
@@ -33,13 +33,7 @@ export async function openSharedMonitor(
   log: RootLog,
 ): Promise<SharedGroup> {
   const { name, group, location, cephConfigFile, cephId, grpcPort } = settings;
-  const { beaconMs, leaseMs, graceMs, failbackDelayMs } = settings;
-  const times = timesWith({
-    beacon: beaconMs,
-    lease: leaseMs,
-    grace: graceMs,
-    failbackDelay: failbackDelayMs,
-  });
+  const times = monitorTimes(settings);
   const tls = peerTls(settings, systemClock.wallMs());
   const clock = systemClock;
   const timers = systemTimers;

@@ -25,8 +25,16 @@ export interface Effective {
   warnings: string[];
 }
 
-/** What `environment` and `file`, in this order of precedence, come to. */
-export function effectiveSettings(hostname: string, environment: Source, file: Source): Effective {
+/**
+ * What `environment` and `file`, in this order of precedence, come to.
+ * @param unsaid what holds for settings that may be absent
+ */
+export function effectiveSettings(
+  hostname: string,
+  environment: Source,
+  file: Source,
+  unsaid: PartialSettings,
+): Effective {
   const errors = [...file.errors, ...environment.errors];
   let settings: Settings | null = null;
   try {
@@ -35,7 +43,8 @@ export function effectiveSettings(hostname: string, environment: Source, file: S
     if (!(error instanceof AnagateError)) throw error;
     errors.push(error);
   }
-  const shown: PartialSettings = settings ?? { ...file.settings, ...environment.settings };
+  const said: PartialSettings = settings ?? { ...file.settings, ...environment.settings };
+  const shown = { ...unsaid, ...said };
   const origin = (name: string): string =>
     environment.origins.get(name) ?? file.origins.get(name) ?? 'default';
   const keys = Object.entries(KEYS).flatMap(([section, ofSection]) =>

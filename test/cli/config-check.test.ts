@@ -24,7 +24,22 @@ it('shows the settings and where each comes from, and warns', async () => {
   expect(rows).toContainEqual(['[gateway]', 'name', 'gw-a', 'line 2']);
   expect(rows).toContainEqual(['[gateway]', 'port', '5502', 'ANAGATE_GATEWAY_PORT']);
   expect(rows).toContainEqual(['[gateway]', 'rebalance_period_sec', '7', 'default']);
+  expect(rows).toContainEqual(['[gateway]', 'enable_auth', 'False', 'default']);
+  expect(rows).toContainEqual(['[gateway]', 'max_subsystems', '128', 'default']);
+  expect(rows).toContainEqual(['[monitor]', 'lease', '0.8', 'default']);
   expect(rows).toContainEqual(['[ceph]', 'pool', '-', 'default']);
+});
+
+it('says which limits a gateway cannot reach, and which times of a group do not go together', async () => {
+  const limits = ['[gateway]', 'max_subsystems = 500', 'max_hosts = 5'];
+  expect((await check(limits)).err).toBe(
+    'Warning: max_subsystems is 500, but a gateway allows 128 at most, and that holds',
+  );
+  const times = ['[ceph]', 'pool = rbd', '[monitor]', 'grace = 1'];
+  expect(await check(times)).toMatchObject({
+    status: EINVAL,
+    err: expect.stringContaining('[monitor] grace must be from 1.5 to 120 s'),
+  });
 });
 
 it('names everything that is wrong, with its line', async () => {
@@ -59,6 +74,8 @@ it('finds what contradicts itself, and files of TLS that are not there', async (
   ];
   const { status, err } = await check(['[gateway]', 'enable_auth = True', ...mtls]);
   expect([status, err]).toEqual([EINVAL, expect.stringContaining('/nonexistent/server_key cannot be read')]);
+  const keyFile = await check(['[gateway]', 'encryption_key = /nonexistent/key']);
+  expect(keyFile.err).toContain('The key file /nonexistent/key (encryption_key in [gateway]) cannot be read');
 });
 
 it('is a document for programs', async () => {

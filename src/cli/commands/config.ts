@@ -3,12 +3,18 @@ import { readFileSync } from 'node:fs';
 import { constants, hostname } from 'node:os';
 import { systemClock } from '../../base/clock.ts';
 import { AnagateError } from '../../base/errors.ts';
+import { nullLog } from '../../base/log.ts';
 import { examineConfigFile } from '../../config/config-file.ts';
 import { type Effective, effectiveSettings } from '../../config/effective.ts';
 import { examineEnvironment } from '../../config/environment.ts';
-import type { Settings } from '../../config/settings.ts';
+import { KEYS } from '../../config/keys.ts';
+import type { PartialSettings, Settings } from '../../config/settings.ts';
+import { configuredLimits } from '../../gateway/configuration.ts';
+import { MONITOR_TIMES } from '../../monitor/times.ts';
 import type { Noun, Verb } from '../command.ts';
 import type { Output } from '../output.ts';
+import { openSecrets } from '../serve-secrets.ts';
+import { monitorTimes } from '../serve-times.ts';
 import { grpcCredentials, metricsKeyPair, peerTls } from '../serve-tls.ts';
 
 const { EINVAL, ENOENT } = constants.errno;
@@ -27,8 +33,11 @@ const check: Verb = {
     const text = readText(path, session.output);
     if (text === null) return ENOENT;
     const file = examineConfigFile(text, path);
-    const effective = effectiveSettings(hostname(), examineEnvironment(session.env), file);
-    if (effective.settings !== null) effective.errors.push(...wrongFiles(effective.settings));
+    const effective = effectiveSettings(hostname(), examineEnvironment(session.env), file, UNSAID);
+    if (effective.settings !== null) {
+      effective.errors.push(...wrongAtStart(effective.settings));
+      effective.warnings.push(...limitsOutOfReach(effective.settings));
+    }
     return say(path, effective, session.output);
   },
 };
@@ -45,12 +54,13 @@ function readText(path: string, output: Output): string | null {
   }
 }
 
-/** Certificates and keys that the settings name and that would stop the gateway at its start. */
-function wrongFiles(settings: Settings): AnagateError[] {
+/** What would stop the gateway at its start: certificates and keys that are named, times that do not go together. */
+function wrongAtStart(settings: Settings): AnagateError[] {
   const nowMs = systemClock.wallMs();
   const inGroup = settings.cephPool !== undefined && settings.owners === undefined;
   const errors = new Map<string, AnagateError>();
-  for (const use of [grpcCredentials, metricsKeyPair, ...(inGroup ? [peerTls] : [])]) {
+  const secrets = (): unknown => openSecrets(settings, nullLog);
+  for (const use of [grpcCredentials, metricsKeyPair, secrets, ...(inGroup ? [peerTls, monitorTimes] : [])]) {
     try {
       use(settings, nowMs);
     } catch (error) {
@@ -59,6 +69,28 @@ function wrongFiles(settings: Settings): AnagateError[] {
     }
   }
   return [...errors.values()];
+}
+
+/** What holds for settings without a default of their own. */
+const UNSAID: PartialSettings = {
+  grpcAuth: false,
+  beaconMs: MONITOR_TIMES.beacon,
+  leaseMs: MONITOR_TIMES.lease,
+  graceMs: MONITOR_TIMES.grace,
+  failbackDelayMs: MONITOR_TIMES.failbackDelay,
+  ...configuredLimits({}),
+};
+
+/** A sentence for each limit that is above what a gateway can do. */
+function limitsOutOfReach(settings: Settings): string[] {
+  const own = configuredLimits({});
+  return Object.entries(KEYS.gateway!).flatMap(([key, { sets }]) => {
+    const limit = own[sets[0] as keyof typeof own];
+    const said = settings[sets[0]!];
+    return limit !== undefined && Number(said) > limit
+      ? [`${key} is ${said}, but a gateway allows ${limit} at most, and that holds`]
+      : [];
+  });
 }
 
 function say(path: string, { keys, errors, warnings }: Effective, output: Output): number {
