@@ -34,7 +34,7 @@ export async function openSharedMonitor(
 ): Promise<SharedGroup> {
   const { name, group, location, cephConfigFile, cephId, grpcPort } = settings;
   const times = monitorTimes(settings);
-  const tls = peerTls(settings, systemClock.wallMs());
+  const tls = peerTls(settings, systemClock, log);
   const clock = systemClock;
   const timers = systemTimers;
   const coordination = await RadosCoordination.open({

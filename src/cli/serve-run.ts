@@ -24,8 +24,9 @@ import { type BannerFacts, banner } from './serve-banner.ts';
 import { ServeMetrics } from './serve-metrics.ts';
 import { openSecrets } from './serve-secrets.ts';
 import { openState } from './serve-state.ts';
-import { grpcCredentials, metricsKeyPair } from './serve-tls.ts';
+import { grpcCredentials, metricsKeyPair, serverFiles } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
+import { TlsWatch } from './tls-watch.ts';
 
 /** A stop that hangs longer than this is given up: the service manager would kill us next. */
 const STOP_LIMIT_MS = 15_000;
@@ -106,7 +107,10 @@ async function start(
   onStopSignal: (stop: () => void) => void,
 ): Promise<BannerFacts> {
   const { stateDir } = settings;
+  const tlsWatch = await TlsWatch.start({ files: serverFiles(settings), timers: systemTimers, log });
+  running.add(async () => tlsWatch.stop());
   const credentials = grpcCredentials(settings, systemClock.wallMs());
+  tlsWatch.onChange(() => credentials?.renew(systemClock.wallMs()));
   const secrets = openSecrets(settings, log);
   const { store, monitor, place, alone, reservedPaths, shared } = await openState(settings, log, (stop) =>
     running.add(stop),
@@ -187,7 +191,7 @@ async function start(
   const discoveryPort = await gateway.openDiscovery(settings.discoveryAddress, settings.discoveryPort);
   grpc.ready();
   const source = new ServeMetrics(gateway, target, transport, () => shared?.monitor.figures() ?? null);
-  const metrics = await startMetrics(settings, source, log, running);
+  const metrics = await startMetrics(settings, source, log, running, tlsWatch);
   return {
     version,
     state: place,
@@ -224,6 +228,7 @@ async function startMetrics(
   source: ServeMetrics,
   log: RootLog,
   running: Running,
+  tlsWatch: TlsWatch,
 ): Promise<BannerFacts['metrics']> {
   if (!settings.metricsEnabled) return null;
   const { metricsAddress: address, metricsPort } = settings;
@@ -236,6 +241,8 @@ async function startMetrics(
     ...(keyPair !== undefined && { keyPair }),
   });
   running.add(() => server.close());
+  if (keyPair !== undefined)
+    tlsWatch.onChange(() => server.renew(metricsKeyPair(settings, systemClock.wallMs())!));
   return { scheme: keyPair === undefined ? 'http' : 'https', address, port: server.port };
 }
 

@@ -1,7 +1,16 @@
 /** Which certificates a gateway shows, and which it believes. */
+
+import type { Clock } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import type { Settings } from '../config/settings.ts';
-import { type ClientTls, clientTls, inTheClear, readKeyPair, serverCredentials } from '../control/tls.ts';
+import {
+  type ClientTls,
+  inTheClear,
+  readKeyPair,
+  renewedClientTls,
+  serverCredentials,
+} from '../control/tls.ts';
 
 /** Of the management port; undefined: in the clear. Throws as {@link serverCredentials}. */
 export function grpcCredentials(
@@ -25,7 +34,8 @@ export function metricsKeyPair(
 /** How this gateway speaks to the management ports of the others. Throws as {@link clientTls}, and when files are not named. */
 export function peerTls(
   { grpcAuth, serverCert, clientKey, clientCert, rootCaCert }: Settings,
-  nowMs: number,
+  clock: Clock,
+  log: Log,
 ): ClientTls {
   if (grpcAuth !== true) return inTheClear;
   if (clientKey === undefined || clientCert === undefined) {
@@ -34,5 +44,14 @@ export function peerTls(
       'The gateways of a group speak with one another: enable_auth = True needs client_key and client_cert in [mtls] too',
     );
   }
-  return clientTls({ key: clientKey, cert: clientCert, trusted: rootCaCert ?? serverCert! }, nowMs);
+  return renewedClientTls(
+    { key: clientKey, cert: clientCert, trusted: rootCaCert ?? serverCert! },
+    clock,
+    log,
+  );
+}
+
+/** Files that this gateway shows or trusts as a server, and reads again when they are replaced. */
+export function serverFiles({ serverKey, serverCert, clientCert, rootCaCert }: Settings): string[] {
+  return [serverKey, serverCert, rootCaCert ?? clientCert].filter((path) => path !== undefined);
 }

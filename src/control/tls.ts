@@ -1,14 +1,22 @@
 /**
  * Mutual TLS of the management port, as ceph-nvmeof has it: the server shows `server_cert` and lets in whoever has a certificate
  * that it trusts; clients show `client_cert` and trust the server's. Trusted is what `root_ca_cert` signed, or without it the one
- * certificate of the other side itself. Files are PEM, and are read once, at the start.
+ * certificate of the other side itself. Files are PEM; they may be replaced at any time, see {@link TlsServerCredentials.renew} and
+ * {@link renewedClientTls}.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContextOptions,
+} from 'node:tls';
 import { type ChannelCredentials, credentials, ServerCredentials } from '@grpc/grpc-js';
+import type { Clock } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 
 /** Paths of a server's files. */
 export interface ServerTlsFiles {
@@ -39,12 +47,22 @@ interface Material {
   ca: Buffer;
 }
 
+/** What a server shows and whom it lets in, which may change while it listens. */
+export interface TlsServerCredentials extends ServerCredentials {
+  /** Reads the files again, for connections from now on. @throws as {@link serverCredentials}; what was read before stays then */
+  renew(nowMs: number): void;
+}
+
 /**
  * Lets in only clients that show a certificate which is trusted.
  * @throws AnagateError INVALID_ARGUMENT that names the file: it cannot be read, is not PEM, the key is not the certificate's, or it has
  *     expired, or is not valid yet
  */
-export function serverCredentials(files: ServerTlsFiles, nowMs: number): ServerCredentials {
+export function serverCredentials(files: ServerTlsFiles, nowMs: number): TlsServerCredentials {
+  return new MutualTls(files, nowMs);
+}
+
+function readForServer(files: ServerTlsFiles, nowMs: number): Material {
   const material = readMaterial(files, nowMs);
   const certificates = certificatesIn(material.ca);
   // Node's TLS servers trust roots only.
@@ -54,7 +72,7 @@ export function serverCredentials(files: ServerTlsFiles, nowMs: number): ServerC
       `the certificate in ${files.trusted} is signed by ${issuer}, which has to be trusted then: name its certificate as root_ca_cert`,
     );
   }
-  return new MutualTls(material);
+  return material;
 }
 
 /** @throws as {@link serverCredentials} */
@@ -79,15 +97,39 @@ export function clientTls(files: ClientTlsFiles, nowMs: number): ClientTls {
   });
 }
 
+/** As {@link clientTls}, with the files as they are whenever a server is to be spoken to; those before while they cannot be used. */
+export function renewedClientTls(files: ClientTlsFiles, clock: Clock, log: Log): ClientTls {
+  let current = clientTls(files, clock.wallMs());
+  return (host) => {
+    try {
+      current = clientTls(files, clock.wallMs());
+    } catch (err) {
+      log.warn({ err }, 'certificates cannot be read again; those from before stay in use');
+    }
+    return current(host);
+  };
+}
+
 /** grpc-js's own has no oldest version. */
-class MutualTls extends ServerCredentials {
-  constructor({ key, cert, ca }: Material) {
-    super({ requestCert: true, rejectUnauthorized: true }, { key, cert, ca, minVersion: 'TLSv1.2' });
+class MutualTls extends ServerCredentials implements TlsServerCredentials {
+  readonly #files: ServerTlsFiles;
+
+  constructor(files: ServerTlsFiles, nowMs: number) {
+    super({ requestCert: true, rejectUnauthorized: true }, contextOf(readForServer(files, nowMs)));
+    this.#files = files;
+  }
+
+  renew(nowMs: number): void {
+    this.updateSecureContextOptions(contextOf(readForServer(this.#files, nowMs)));
   }
 
   override _equals(other: ServerCredentials): boolean {
     return other === this;
   }
+}
+
+function contextOf({ key, cert, ca }: Material): SecureContextOptions {
+  return { key, cert, ca, minVersion: 'TLSv1.2' };
 }
 
 function readMaterial({ key, cert, trusted }: ServerTlsFiles, nowMs: number): Material {

@@ -13,6 +13,12 @@ import type { MetricsSource } from './metrics-source.ts';
 import { objectMetrics } from './object-metrics.ts';
 import { fixedMetrics } from './process-metrics.ts';
 
+/** PEM. */
+export interface KeyPair {
+  key: Buffer;
+  cert: Buffer;
+}
+
 export interface MetricsServerOptions {
   /** Numeric address to listen on. */
   address: string;
@@ -20,8 +26,8 @@ export interface MetricsServerOptions {
   port: number;
   source: MetricsSource;
   log: Log;
-  /** PEM; absent: plain HTTP. */
-  keyPair?: { key: Buffer; cert: Buffer };
+  /** Absent: plain HTTP. */
+  keyPair?: KeyPair;
   /** A scraper that has not read its page after this long is dropped, milliseconds. Default 30 s. */
   scrapeLimitMs?: number;
 }
@@ -30,6 +36,8 @@ export interface MetricsServer {
   readonly address: string;
   /** The port listened on. */
   readonly port: number;
+  /** HTTPS uses another pair from now on. */
+  renew(keyPair: KeyPair): void;
   /** Drops scrapers and resolves when the port is free. */
   close(): Promise<void>;
 }
@@ -59,6 +67,9 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   return {
     address: options.address,
     port,
+    renew: (pair) => {
+      if ('setSecureContext' in server) server.setSecureContext(pair);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,13 +1,22 @@
 /** Mutual TLS of the management port: who is let in, whom clients believe, which files are refused. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { nullLog } from '../../src/base/log.ts';
+import { TlsWatch } from '../../src/cli/tls-watch.ts';
 import { type GrpcServer, startGrpcServer } from '../../src/control/server.ts';
-import { type ClientTlsFiles, clientTls, serverCredentials } from '../../src/control/tls.ts';
+import {
+  type ClientTlsFiles,
+  clientTls,
+  renewedClientTls,
+  serverCredentials,
+} from '../../src/control/tls.ts';
+import { ManualClock } from '../base/manual-clock.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
 import { FakeGateway } from './fake-gateway.ts';
 import { Follower, Leader } from './peer-rig.ts';
+import { keepLog, type LogLine } from './rpc-client.ts';
 
 const ECONNREFUSED = 111;
 const DAY_MS = 86_400_000;
@@ -31,8 +40,11 @@ afterEach(async () => {
 });
 afterAll(() => certificates.remove());
 
-async function serve(pair: KeyPair, trusted: string): Promise<GrpcServer> {
-  const credentials = serverCredentials({ ...pair, trusted }, Date.now());
+async function serve(
+  pair: KeyPair,
+  trusted: string,
+  credentials = serverCredentials({ ...pair, trusted }, Date.now()),
+): Promise<GrpcServer> {
   const options = { gateway: new FakeGateway(), address: '127.0.0.1', port: 0, log: nullLog, version: '1' };
   running = await startGrpcServer({ ...options, credentials });
   return running;
@@ -148,6 +160,72 @@ describe('files', () => {
   it('are refused when they have expired, or are not valid yet', () => {
     expect(refused({}, Date.now() + 5 * DAY_MS)).toContain(`${client.cert} has expired`);
     expect(refused({}, Date.now() - 5 * DAY_MS)).toContain(`${client.cert} is not valid before`);
+  });
+});
+
+describe('files that are replaced', () => {
+  const put = (from: KeyPair, to: KeyPair) => {
+    copyFileSync(from.key, to.key);
+    copyFileSync(from.cert, to.cert);
+  };
+  const place = (name: string): KeyPair => ({
+    key: certificates.path(`${name}.key`),
+    cert: certificates.path(`${name}.crt`),
+  });
+
+  it('are used for new connections, once all of them fit; until then those from before are', async () => {
+    const [own, theirs] = [place('own'), place('theirs')];
+    put(server, own);
+    put(client, theirs);
+    const lines: LogLine[] = [];
+    const clock = new ManualClock();
+    const watch = await TlsWatch.start({
+      files: [own.key, own.cert, theirs.cert],
+      timers: clock,
+      log: keepLog(lines),
+    });
+    const credentials = serverCredentials({ ...own, trusted: theirs.cert }, Date.now());
+    watch.onChange(() => credentials.renew(Date.now()));
+    const { port } = await serve(own, theirs.cert, credentials);
+    const status = async (who: KeyPair, trusted: KeyPair) =>
+      (await list(port, { ...who, trusted: trusted.cert })).status;
+    await watch.look();
+    expect(lines).toEqual([]);
+    copyFileSync(stranger.key, own.key);
+    await watch.look();
+    expect(lines).toEqual([]);
+    await watch.look();
+    await watch.look();
+    expect(lines.map(({ level }) => level)).toEqual(['warn']);
+    expect(await status(client, server)).toBe(0);
+    put(stranger, own);
+    put(authority, theirs);
+    await watch.look();
+    expect(lines.map(({ level }) => level)).toEqual(['warn', 'info']);
+    expect(await status(authority, stranger)).toBe(0);
+    expect(await status(client, stranger)).toBe(ECONNREFUSED);
+    expect(clock.armed).toBe(1);
+    watch.stop();
+    expect(clock.armed).toBe(0);
+  });
+
+  it('are used by a gateway for its next stream to another', async () => {
+    const theirs = place('follower');
+    put(stranger, theirs);
+    const tls = renewedClientTls({ ...theirs, trusted: server.cert }, systemClock, nullLog);
+    const leader = await Leader.start(serverCredentials({ ...server, trusted: client.cert }, Date.now()));
+    const refused = new Follower(leader.port, 'gw-b-1', undefined, tls);
+    await refused.happenings.have('end clean');
+    put(client, theirs);
+    const follower = new Follower(leader.port, 'gw-b-1', undefined, tls);
+    follower.beacon();
+    await leader.happenings.have('beacon gw-b-1 1');
+    writeFileSync(theirs.key, 'half a fi');
+    const another = new Follower(leader.port, 'gw-b-2', undefined, tls);
+    another.beacon();
+    await leader.happenings.have('beacon gw-b-2 1');
+    await Promise.all([follower.stream.close(), another.stream.close()]);
+    await leader.stop();
   });
 });
 

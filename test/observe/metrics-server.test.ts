@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,6 +10,7 @@ import type { Log } from '../../src/base/log.ts';
 import { nullLog } from '../../src/base/log.ts';
 import { type MetricsServer, startMetricsServer } from '../../src/observe/metrics-server.ts';
 import type { MetricsSource } from '../../src/observe/metrics-source.ts';
+import { Certificates, type KeyPair } from '../control/certificates.ts';
 import { NQN, sampleNamespace, sampleSource, sampleSubsystem } from './sample-source.ts';
 import { type Family, parseExposition } from './strict-exposition.ts';
 
@@ -49,6 +52,35 @@ function samplesOf(families: Map<string, Family>, name: string): Record<string, 
 
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+it('serves HTTPS, with another certificate once it is renewed', async () => {
+  const certificates = new Certificates();
+  const read = ({ key, cert }: KeyPair) => ({ key: readFileSync(key), cert: readFileSync(cert) });
+  const [first, second] = ['first', 'second'].map((name) =>
+    read(certificates.selfSigned(name, 'IP:127.0.0.1')),
+  );
+  certificates.remove();
+  const server = await startMetricsServer({
+    address: '127.0.0.1',
+    port: 0,
+    source: sampleSource(),
+    log: nullLog,
+    keyPair: first!,
+  });
+  servers.push(server);
+  const statusFor = (trusted: Buffer) =>
+    new Promise((resolve) => {
+      const url = `https://127.0.0.1:${server.port}/metrics`;
+      get(url, { ca: trusted, agent: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).on('error', ({ message }) => resolve(message));
+    });
+  expect(await statusFor(first!.cert)).toBe(200);
+  server.renew(second!);
+  expect(await statusFor(second!.cert)).toBe(200);
+  expect(await statusFor(first!.cert)).toMatch(/self-signed/);
 });
 
 describe('the metrics page', () => {

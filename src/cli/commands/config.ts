@@ -59,10 +59,15 @@ function wrongAtStart(settings: Settings): AnagateError[] {
   const nowMs = systemClock.wallMs();
   const inGroup = settings.cephPool !== undefined && settings.owners === undefined;
   const errors = new Map<string, AnagateError>();
-  const secrets = (): unknown => openSecrets(settings, nullLog);
-  for (const use of [grpcCredentials, metricsKeyPair, secrets, ...(inGroup ? [peerTls, monitorTimes] : [])]) {
+  const always = [
+    () => grpcCredentials(settings, nowMs),
+    () => metricsKeyPair(settings, nowMs),
+    () => openSecrets(settings, nullLog),
+  ];
+  const ofGroup = [() => peerTls(settings, systemClock, nullLog), () => monitorTimes(settings)];
+  for (const use of [...always, ...(inGroup ? ofGroup : [])]) {
     try {
-      use(settings, nowMs);
+      use();
     } catch (error) {
       if (!(error instanceof AnagateError)) throw error;
       errors.set(error.message, error);
