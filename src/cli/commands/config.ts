@@ -9,7 +9,7 @@ import { type Effective, effectiveSettings } from '../../config/effective.ts';
 import { examineEnvironment } from '../../config/environment.ts';
 import { KEYS } from '../../config/keys.ts';
 import type { PartialSettings, Settings } from '../../config/settings.ts';
-import { configuredLimits } from '../../gateway/configuration.ts';
+import { configuredLimits } from '../../gateway/configuration/configuration.ts';
 import { MONITOR_TIMES } from '../../monitor/times.ts';
 import type { Noun, Verb } from '../command.ts';
 import type { Output } from '../output.ts';
