@@ -37,7 +37,7 @@ export async function readCephNvmeof(
       imageBytes: (image) => place!.imageBytes(image),
       parallel: LIMITS.maxParallelBackendOpens,
     });
-    const document = encodeStateDocument({ group: '', version: 0, records: taken.records });
+    const document = await encodeStateDocument({ group: '', version: 0, records: taken.records });
     return { document, left: taken.left };
   } catch (error) {
     if (!(error instanceof AnagateError)) throw error;

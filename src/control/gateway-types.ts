@@ -883,6 +883,7 @@ export interface ImportStateInfo {
   status: number;
   error_message: string;
   changes: StateChange[];
+  commits: number;
 }
 
 /** The RPCs of service Gateway. */

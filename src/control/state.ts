@@ -10,6 +10,8 @@ import type { StateChange } from './gateway-types.ts';
 /** Far more than a configuration of greatest size. */
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 
+const NOTHING_IMPORTED: { changes: StateChange[]; commits: number } = { changes: [], commits: 0 };
+
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
@@ -17,15 +19,15 @@ export function stateRpcs(gateway: GatewayApi): RpcHandlers<'export_state' | 'im
   return {
     export_state: () =>
       answer('Failure exporting the configuration', { document: Buffer.alloc(0), version: 0 }, async () => {
-        const { document, version } = gateway.state.exportState();
+        const { document, version } = await gateway.state.exportState();
         return { version, document: await compress(document) };
       }),
 
     import_state: (request) =>
-      answer('Failure importing the configuration', { changes: [] as StateChange[] }, async () => {
+      answer('Failure importing the configuration', NOTHING_IMPORTED, async () => {
         const mode = toMode(request.mode);
         const text = await textOf(request.document);
-        return { changes: await gateway.state.importState(text, mode, request.dry_run) };
+        return gateway.state.importState(text, mode, request.dry_run);
       }),
   };
 }

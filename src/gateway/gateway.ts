@@ -174,9 +174,12 @@ export class Gateway implements GatewayApi {
     this.state = new StateRequests({
       config: this.#config,
       group: options.identity.group,
-      secrets: this.#secrets,
+      box: this.#secrets,
+      isLocal: (hostName) => places.isLocal(hostName),
+      checkBacking: (record) => this.#devices.requireUsable(record.backend),
       mutate: (request) => this.#life.mutate(request),
       commit: (changes) => this.#commit(changes),
+      serves: () => this.#life.serves,
     });
     this.#listing = new Listing({
       config: this.#config,

@@ -375,14 +375,14 @@ export class FakeState implements StateApi {
   lastImport: { mode: ImportMode; dryRun: boolean } | null = null;
   changes: ImportedChange[] = [{ key: 'subsystem_nqn.x', change: 'added', remark: '' }];
 
-  exportState() {
+  async exportState() {
     return { document: this.document, version: 7 };
   }
 
-  async importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedChange[]> {
+  async importState(document: string, mode: ImportMode, dryRun: boolean) {
     this.document = document;
     this.lastImport = { mode, dryRun };
-    return this.changes;
+    return { changes: this.changes, commits: 1 };
   }
 }
 

@@ -22,6 +22,7 @@ it('import_state says what changes', async () => {
     status: 0,
     error_message: 'Success',
     changes: [{ key: 'subsystem_nqn.x', change: 'added', remark: '' }],
+    commits: 1,
   });
   expect(served.gateway.state.document).toBe('the document');
   expect(served.gateway.state.lastImport).toEqual({ mode: 'merge', dryRun: true });

@@ -20,7 +20,7 @@ it('keeps what hosts know a disk by', async () => {
   expect(left).toEqual([]);
   const { gateway } = makeRig();
   await gateway.start();
-  const document = encodeStateDocument({ group: '', version: 0, records });
+  const document = await encodeStateDocument({ group: '', version: 0, records });
   await gateway.state.importState(document, 'empty', false);
   expect(gateway.listSubsystems()).toMatchObject([
     { nqn: CEPH_NQN, serial: 'Ceph12345678', maxNamespaces: 256, minCntlid: 1, maxCntlid: 2040 },

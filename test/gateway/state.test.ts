@@ -23,12 +23,12 @@ async function exported(secrets?: SecretBox): Promise<string> {
   await gateway.addHost(NQN, HOST, secrets && { psk: PSK });
   await gateway.addNamespace(memory({ nsid: 3 }));
   await gateway.addListener(listener(4420, { hostName: 'elsewhere', traddr: '192.0.2.1' })).catch(() => {});
-  return gateway.state.exportState().document;
+  return (await gateway.state.exportState()).document;
 }
 
 /** The document with other records. */
-function edited(document: string, edit: (records: Map<string, string>) => void): string {
-  const state = decodeStateDocument(document);
+async function edited(document: string, edit: (records: Map<string, string>) => void): Promise<string> {
+  const state = await decodeStateDocument(document);
   const records = new Map(state.records);
   edit(records);
   return encodeStateDocument({ ...state, records });
@@ -37,16 +37,17 @@ function edited(document: string, edit: (records: Map<string, string>) => void):
 it('comes back as it was, in one commit, and the second time changes nothing', async () => {
   const document = await exported();
   const { gateway, records } = await started();
-  const list = await gateway.state.importState(document, 'empty', true);
-  expect(list.map(({ change }) => change)).toEqual(['added', 'added', 'added', 'added']);
+  const { changes, commits } = await gateway.state.importState(document, 'empty', true);
+  expect(commits).toBe(1);
+  expect(changes.map(({ change }) => change)).toEqual(['added', 'added', 'added', 'added']);
   expect(records.snapshot.version).toBe(0);
   await gateway.state.importState(document, 'empty', false);
   expect(records.snapshot.version).toBe(1);
-  expect(decodeStateDocument(gateway.state.exportState().document).records).toEqual(
-    decodeStateDocument(document).records,
+  expect((await decodeStateDocument((await gateway.state.exportState()).document)).records).toEqual(
+    (await decodeStateDocument(document)).records,
   );
   expect(gateway.listNamespaces()).toMatchObject([{ nqn: NQN, nsid: 3 }]);
-  expect(await gateway.state.importState(document, 'replace', false)).toEqual([]);
+  expect(await gateway.state.importState(document, 'replace', false)).toEqual({ changes: [], commits: 0 });
   expect(records.snapshot.version).toBe(1);
 });
 
@@ -60,8 +61,8 @@ it('does not touch a configuration unless told how', async () => {
   expect(records.snapshot.version).toBe(1);
   await gateway.state.importState(document, 'merge', false);
   expect(gateway.listSubsystems().map(({ nqn }) => nqn)).toEqual([NQN, `${NQN}2`]);
-  const list = await gateway.state.importState(document, 'replace', false);
-  expect(list).toEqual([{ key: `subsystem_${NQN}2`, change: 'removed', remark: 'its hosts are cut off' }]);
+  const { changes } = await gateway.state.importState(document, 'replace', false);
+  expect(changes).toEqual([{ key: `subsystem_${NQN}2`, change: 'removed', remark: 'its hosts are cut off' }]);
   expect(gateway.listSubsystems().map(({ nqn }) => nqn)).toEqual([NQN]);
 });
 
@@ -69,11 +70,11 @@ it('says what hosts will notice', async () => {
   const document = await exported();
   const { gateway } = await started();
   await gateway.state.importState(document, 'empty', false);
-  const other = edited(document, (records) => {
+  const other = await edited(document, (records) => {
     records.delete(`namespace_${NQN}_3`);
     records.set(`subsystem_${NQN}`, records.get(`subsystem_${NQN}`)!.replace('S1', 'S2'));
   });
-  expect(await gateway.state.importState(other, 'replace', true)).toEqual([
+  expect((await gateway.state.importState(other, 'replace', true)).changes).toEqual([
     { key: `namespace_${NQN}_3`, change: 'removed', remark: expect.stringContaining('lose the disk') },
     { key: `subsystem_${NQN}`, change: 'changed', remark: expect.stringContaining('made anew') },
   ]);
@@ -87,7 +88,7 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
     (r) => r.set(`host_${NQN}_x`, '{}'),
     /host_nqn\.2026-11\.io\.anagate:one_x.*is not a text/,
   ],
-  ['a record without its subsystem', (r) => r.delete(`subsystem_${NQN}`), /belongs to subsystem/],
+  ['a record without its subsystem', (r) => r.delete(`subsystem_${NQN}`), /there is no subsystem/],
   [
     'a name that is not that of its content',
     (r) => r.set(`namespace_${NQN}_4`, r.get(namespace)!),
@@ -96,12 +97,12 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
   [
     'a UUID twice',
     (r) => r.set(`namespace_${NQN}_4`, r.get(namespace)!.replace('"nsid":3', '"nsid":4')),
-    /UUID .* is also that of namespace 3/,
+    /_4: UUID .* is in use by namespace 3/,
   ],
   [
     'a serial number twice',
     (r) => r.set(`subsystem_${NQN}2`, r.get(`subsystem_${NQN}`)!.replace(NQN, `${NQN}2`)),
-    /serial number S1 is also that/,
+    /one2: serial number S1 is in use by/,
   ],
   [
     'a namespace id past the end',
@@ -112,12 +113,12 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
         .replace(/00000000-/, '10000000-');
       r.set(`namespace_${NQN}_9`, text);
     },
-    /namespace IDs of its subsystem end at 8/,
+    /_9: namespace ID 9 is not from 1 to 8/,
   ],
   [
     'limits without their namespace',
     (r) => r.set(`qos_${NQN}_7`, JSON.stringify({ subsystem_nqn: NQN, nsid: 7, rw_ios_per_second: 1000 })),
-    /qos_.*_7: there is no such namespace/,
+    /qos_.*_7: subsystem .* has no namespace 7/,
   ],
   [
     'an image in two ANA groups',
@@ -139,8 +140,22 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
       ),
     /never kept in the clear/,
   ],
+  [
+    'a field that would be lost',
+    (r) => r.set(namespace, r.get(namespace)!.replace('{', '{"wonder":1,')),
+    /namespace_.*_3: it has a field "wonder" that would be lost/,
+  ],
+  [
+    'one listener in two spellings',
+    (r) => {
+      const fields = { nqn: NQN, host_name: 'n', adrfam: 'ipv6', trsvcid: 4420 };
+      for (const traddr of ['2001:DB8:0::1', '2001:db8::1'])
+        r.set(`listener_${NQN}_n_TCP_${traddr}_4420`, JSON.stringify({ ...fields, traddr }));
+    },
+    /2001:db8::1_4420 and listener_.*2001:DB8:0::1_4420 are one/,
+  ],
 ])('refuses %s, naming the record, and changes nothing', async (_what, edit, reason) => {
-  const document = edited(await exported(), edit);
+  const document = await edited(await exported(), edit);
   const { gateway, records } = await started();
   const error = await gateway.state.importState(document, 'empty', false).catch((refusal: Error) => refusal);
   expect(error).toEqual(code('INVALID_ARGUMENT'));
@@ -150,7 +165,7 @@ it.each<[string, (records: Map<string, string>) => void, RegExp]>([
 });
 
 it('names all faults at once', async () => {
-  const document = edited(await exported(), (records) => {
+  const document = await edited(await exported(), (records) => {
     records.set('wonder_1', '{}').set('wonder_2', '{}');
   });
   const { gateway } = await started();
@@ -181,4 +196,33 @@ it.each([
 ])('refuses %s', async (_what, document, reason) => {
   const { gateway } = await started();
   await expect(gateway.state.importState(document, 'empty', false)).rejects.toThrow(reason);
+});
+
+it('spells addresses and UUIDs as requests do', async () => {
+  const traddr = '2001:DB8:0::1';
+  const document = await edited(await exported(), (r) => {
+    const fields = { nqn: NQN, host_name: 'n', traddr, adrfam: 'ipv6', trsvcid: 4420 };
+    r.set(`listener_${NQN}_n_TCP_${traddr}_4420`, JSON.stringify(fields));
+    r.set(namespace, r.get(namespace)!.replace(/"uuid":"\w+/, '"uuid":"ABCDEF00'));
+  });
+  const { gateway } = await started();
+  await gateway.state.importState(document, 'empty', false);
+  expect(gateway.listListeners(NQN).map((one) => one.traddr)).toContain('2001:db8::1');
+  expect(gateway.listNamespaces()[0]!.uuid).toMatch(/^abcdef00-/);
+  expect((await gateway.state.importState(document, 'replace', false)).changes).toEqual([]);
+});
+
+it('leaves alone what it does not change, though it would be refused today', async () => {
+  const records = new MemoryRecords();
+  const before = makeRig({ records });
+  await before.gateway.start();
+  for (const nqn of [NQN, `${NQN}2`]) await before.gateway.addSubsystem({ nqn });
+  const { document } = await before.gateway.state.exportState();
+  const { gateway } = makeRig({ records, limits: { maxSubsystems: 1, maxNamespacesPerSubsystem: 8 } });
+  await gateway.start();
+  expect((await gateway.state.importState(document, 'replace', false)).changes).toEqual([]);
+  const more = await edited(document, (r) => {
+    r.set(`subsystem_${NQN}3`, r.get(`subsystem_${NQN}`)!.replace(NQN, `${NQN}3`).replace(/AG../, 'other'));
+  });
+  await expect(gateway.state.importState(more, 'replace', false)).rejects.toThrow(/from 1 to 8/);
 });

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { Options } from 'yargs';
 import { SETTING_DEFAULTS } from '../../config/settings.ts';
-import type { StateChange } from '../../control/gateway-types.ts';
+import type { ImportStateInfo } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import type { Session } from '../session.ts';
@@ -99,9 +99,7 @@ const importState: Verb = {
       dry_run: args.flag('dry-run'),
     };
     const answer = await session.call('import_state', request, 'Failure importing the configuration');
-    return session.report('import_state_info', answer, () =>
-      summary(answer.changes, args.flag('dry-run'), session),
-    );
+    return session.report('import_state_info', answer, () => summary(answer, args.flag('dry-run'), session));
   },
 };
 
@@ -146,10 +144,11 @@ async function fromCephNvmeof(args: CommandArguments, session: Session): Promise
   return taken.document;
 }
 
-function summary(changes: readonly StateChange[], dryRun: boolean, session: Session): string {
+function summary({ changes, commits }: ImportStateInfo, dryRun: boolean, session: Session): string {
   if (changes.length === 0) return 'Nothing to change: the configuration is as the document says';
   const count = (kind: string) => changes.filter(({ change }) => change === kind).length;
-  const counts = `${count('added')} added, ${count('changed')} changed, ${count('removed')} removed`;
+  const parts = commits > 1 ? `, in ${commits} commits, each a valid configuration by itself` : '';
+  const counts = `${count('added')} added, ${count('changed')} changed, ${count('removed')} removed${parts}`;
   if (!dryRun) return `Importing the configuration (records: ${counts}): Successful`;
   const rows = changes.map(({ key, change, remark }) => [change, key, remark]);
   return `Nothing was changed. Records that would be: ${counts}\n${session.output.table(['Change', 'Record', 'Remark'], rows)}`;

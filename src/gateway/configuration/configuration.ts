@@ -141,6 +141,16 @@ export class Configuration {
     return this.#texts;
   }
 
+  /** By key; without those of gateways. */
+  get records(): ReadonlyMap<string, ConfigRecord> {
+    return this.#records;
+  }
+
+  /** Takes one record more, for plans that are only tried; what it belongs to must be there. */
+  adopt(record: ConfigRecord): void {
+    this.#put(record);
+  }
+
   /** The subsystem's own record and all that belong to it. */
   *recordsOf(nqn: string): Generator<ConfigRecord> {
     for (const record of this.#records.values()) if (record.nqn === nqn) yield record;

@@ -60,6 +60,11 @@ export class SecretBox {
     return new SecretBox(key, random);
   }
 
+  /** Whether `sealed` is of the key that seals now. */
+  seals(sealed: string): boolean {
+    return sealedWith(sealed) === this.keyId;
+  }
+
   seal(text: string, place: SealedPlace): string {
     const nonce = this.#random(NONCE_BYTES);
     const cipher = createCipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES });

@@ -81,15 +81,18 @@ export function planDeleteHost(
   const record = subsystem.hostRecords.get(hostNqn);
   if (record === undefined || (record.removed && keepConnections)) hostNotFound(nqn, hostNqn);
   if (record.removed || !(keepConnections || record.keepConnections)) return [removeRecord(record)];
-  const kept = [...subsystem.hostRecords.values()].filter(({ removed }) => removed).length;
-  if (kept >= LIMITS.maxHostsPerSubsystem) {
-    refuse(
-      'LIMIT_EXCEEDED',
-      `subsystem ${nqn} keeps the connections of ${kept} removed hosts already, which is the limit; delete some of these hosts ` +
-        'again without keeping connections',
-    );
-  }
+  requireRoomForKept(subsystem);
   return [setRecord({ kind: 'host', nqn, hostNqn, removed: true })];
+}
+
+export function requireRoomForKept({ record: { nqn }, hostRecords }: SubsystemConfig): void {
+  const kept = [...hostRecords.values()].filter(({ removed }) => removed).length;
+  if (kept < LIMITS.maxHostsPerSubsystem) return;
+  refuse(
+    'LIMIT_EXCEEDED',
+    `subsystem ${nqn} keeps the connections of ${kept} removed hosts already, which is the limit; delete some of these hosts ` +
+      'again without keeping connections',
+  );
 }
 
 /** The host's connections will stay when it is removed. */

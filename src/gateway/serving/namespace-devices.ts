@@ -2,8 +2,8 @@
  * The block devices behind the namespaces: opened before a namespace is offered, closed after it is gone. Guards that two
  * namespaces do not write to one file unless somebody insists.
  */
-import { realpath, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readlink, realpath, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PendingDevice } from '../../backend/pending-device.ts';
 import { type BlockDevice, type BlockStatus, IMAGE_SIZES, PAGE_SIZES } from '../../base/block-device.ts';
 import type { Timers } from '../../base/clock.ts';
@@ -67,7 +67,7 @@ export class NamespaceDevices {
   ): Promise<{ record: NamespaceRecord; undo: (keepBacking: boolean) => Promise<void> }> {
     const { backend } = plan;
     const identity = await identityOf(backend);
-    await this.#refuseReserved(identity, backend);
+    await this.requireUsable(backend);
     if (!force) this.#refuseUsed(identity, backend);
     const isNew = backend.type === 'file' && create && !(await exists(backend.path));
     let unmake: () => Promise<void> = async () => {};
@@ -206,11 +206,11 @@ export class NamespaceDevices {
     }
   }
 
-  async #refuseReserved(identity: string | null, backend: BackendRecord): Promise<void> {
+  /** Rejects with INVALID_ARGUMENT for a file of the gateway's own. */
+  async requireUsable(backend: BackendRecord): Promise<void> {
     if (backend.type !== 'file') return;
-    const reserved = await Promise.all(this.#reservedPaths.map(realPath));
-    if (reserved.includes(identity!))
-      refuse('INVALID_ARGUMENT', `${nameOf(backend)} is the gateway's own state`);
+    const [path, ...reserved] = await Promise.all([backend.path, ...this.#reservedPaths].map(realPath));
+    if (reserved.includes(path!)) refuse('INVALID_ARGUMENT', `${nameOf(backend)} is the gateway's own state`);
   }
 
   async #flushAndClose({ device, owner }: OpenDevice): Promise<void> {
@@ -239,12 +239,14 @@ async function identityOf(backend: BackendRecord): Promise<string | null> {
   }
 }
 
-/** Where a path leads, symbolic links followed, even if the file is not there yet. */
+/** Where a path leads, symbolic links followed, even if the file is not there yet: a link may lead to what is not there. */
 async function realPath(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return path;
+    const target = await readlink(path).catch(() => null);
+    if (target !== null) return realPath(resolve(dirname(path), target));
     return join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path));
   }
 }

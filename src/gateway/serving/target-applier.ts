@@ -21,8 +21,8 @@ import {
   keyOf,
   type ListenerRecord,
   type NamespaceRecord,
-  type RbdRecord,
 } from '../configuration/records.ts';
+import { isSameDisk } from '../configuration/same-disk.ts';
 import { toIoLimits } from '../plans/qos.ts';
 import type { GroupBackends } from './backends.ts';
 import { DeviceOpening, type Standby } from './device-opening.ts';
@@ -369,23 +369,6 @@ export class TargetApplier {
   #subsystem(record: Exclude<ConfigRecord, { kind: 'subsystem' }> | HostRecord): Subsystem {
     return this.#options.target.subsystems.get(record.nqn)!;
   }
-}
-
-/** What may change of a disk that is in use. */
-const CHANGEABLE = new Set<string>([
-  'sizeBytes',
-  'anaGroupId',
-  'disableAutoResize',
-  'trashOnDelete',
-  'noAutoVisible',
-  'location',
-] satisfies (keyof NamespaceRecord | keyof RbdRecord)[]);
-
-/** Whether hosts may take one for the other. */
-function isSameDisk(before: NamespaceRecord, after: NamespaceRecord): boolean {
-  const identity = (record: NamespaceRecord): string =>
-    JSON.stringify(record, (name, value) => (CHANGEABLE.has(name) ? undefined : value));
-  return identity(before) === identity(after);
 }
 
 function nameOf(record: NamespaceRecord | ListenerRecord): string {

@@ -1,5 +1,5 @@
 /**
- * The whole configuration as one document for people and programs: what `state export` writes and `state import` reads. Pure.
+ * The whole configuration as one document for people and programs: what `state export` writes and `state import` reads.
  *
  *     {
  *       "anagate_state": 1,
@@ -9,12 +9,17 @@
  *         "subsystem_nqn.2026-11.io.anagate:shop": { "subsystem_nqn": ..., "serial_number": ... },
  *         ...
  *
- * Records are those of records.ts, by name, one per line; keys stay encrypted.
+ * Records are those of records.ts, by name, one per line; keys stay encrypted. One of greatest size has tens of megabytes.
  */
 import { AnagateError } from '../../base/errors.ts';
+import { JsonWalk, JsonWalkError } from '../../base/json-walk.ts';
+import { Turns } from './turns.ts';
 
 /** Changes when an older Anagate could misread what a newer one writes. */
 const FORMAT = 1;
+
+/** About 100 bytes to 1 KiB each: a millisecond or two. */
+const RECORDS_PER_TURN = 512;
 
 export interface StateDocument {
   group: string;
@@ -24,48 +29,62 @@ export interface StateDocument {
   records: ReadonlyMap<string, string>;
 }
 
-export function encodeStateDocument({ group, version, records }: StateDocument): string {
-  const lines = [...records.keys()].sort().map((key) => `    ${JSON.stringify(key)}: ${records.get(key)}`);
+export async function encodeStateDocument({ group, version, records }: StateDocument): Promise<string> {
+  const turns = new Turns(RECORDS_PER_TURN);
+  const lines: string[] = [];
+  for (const key of [...records.keys()].sort()) {
+    lines.push(`    ${JSON.stringify(key)}: ${records.get(key)}`);
+    await turns.next();
+  }
   const head = `{\n  "anagate_state": ${FORMAT},\n  "group": ${JSON.stringify(group)},\n  "version": ${version},\n`;
   return `${head}  "records": {${lines.length === 0 ? '' : `\n${lines.join(',\n')}\n  `}}\n}\n`;
 }
 
 /** @throws AnagateError INVALID_ARGUMENT when it is no such document, NOT_SUPPORTED when a newer Anagate wrote it */
-export function decodeStateDocument(text: string): StateDocument {
-  const document = parse(text);
-  const { anagate_state: format, group, version, records } = document;
-  if (typeof format === 'number' && format > FORMAT) {
-    throw new AnagateError(
-      'NOT_SUPPORTED',
-      `the document has format ${format}, written by a newer Anagate; this one reads formats up to ${FORMAT}`,
-    );
+export async function decodeStateDocument(text: string): Promise<StateDocument> {
+  const fields = new Map<string, unknown>();
+  let records: Map<string, string> | null = null;
+  try {
+    const walk = new JsonWalk(text);
+    for (const name of walk.members()) {
+      if (name === 'records' && walk.isObject && records === null) records = await readRecords(walk);
+      else fields.set(name, walk.value());
+      requireKnownFormat(fields.get('anagate_state'));
+    }
+    walk.end();
+  } catch (error) {
+    throw error instanceof JsonWalkError ? wrong(error.message) : error;
   }
-  if (format !== FORMAT) throw wrong('it has no "anagate_state": 1; "state export" writes such documents');
-  if (typeof records !== 'object' || records === null || Array.isArray(records))
-    throw wrong('"records" is missing or no object');
-  const texts = new Map<string, string>();
-  for (const [key, record] of Object.entries(records)) {
-    if (typeof record !== 'object' || record === null || Array.isArray(record))
-      throw wrong(`record ${key} is no object`);
-    texts.set(key, JSON.stringify(record));
-  }
+  if (fields.get('anagate_state') !== FORMAT)
+    throw wrong('it has no "anagate_state": 1; "state export" writes such documents');
+  if (records === null) throw wrong('"records" is missing or no object');
+  const [group, version] = [fields.get('group'), fields.get('version')];
   return {
     group: typeof group === 'string' ? group : '',
     version: typeof version === 'number' ? version : 0,
-    records: texts,
+    records,
   };
 }
 
-function parse(text: string): Record<string, unknown> {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    throw wrong((error as Error).message);
+async function readRecords(walk: JsonWalk): Promise<Map<string, string>> {
+  const records = new Map<string, string>();
+  const turns = new Turns(RECORDS_PER_TURN);
+  for (const key of walk.members()) {
+    if (records.has(key)) throw wrong(`record ${key} is there twice`);
+    const record = walk.isObject ? walk.value() : null;
+    if (record === null) throw wrong(`record ${key} is no object`);
+    records.set(key, JSON.stringify(record));
+    await turns.next();
   }
-  if (typeof document !== 'object' || document === null || Array.isArray(document))
-    throw wrong('it is no object');
-  return document as Record<string, unknown>;
+  return records;
+}
+
+function requireKnownFormat(format: unknown): void {
+  if (typeof format !== 'number' || format <= FORMAT) return;
+  throw new AnagateError(
+    'NOT_SUPPORTED',
+    `the document has format ${format}, written by a newer Anagate; this one reads formats up to ${FORMAT}`,
+  );
 }
 
 function wrong(reason: string): AnagateError {

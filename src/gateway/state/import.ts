@@ -1,6 +1,6 @@
 /**
  * Import of a configuration: what it would change, or why it cannot be done. Everything is checked before anything is
- * changed, and what is changed is one commit, so that no gateway ever follows a half of it. Pure.
+ * changed: what is new or different as if it was asked for through the API (admission.ts). What stays as it is stays without asking.
  */
 import { AnagateError } from '../../base/errors.ts';
 import { LIMITS } from '../../limits.ts';
@@ -8,23 +8,16 @@ import type { ConfigChange } from '../../store/store.ts';
 import { Configuration } from '../configuration/configuration.ts';
 import {
   type ConfigRecord,
-  decodeRecord,
   encodeRecord,
-  type HostRecord,
   imagePathOf,
   isGatewayKey,
   keyOf,
+  type NamespaceRecord,
 } from '../configuration/records.ts';
-import { MAKE_KEY_FILE, type SecretBox } from '../configuration/secret-box.ts';
-import {
-  refuse,
-  requireHostNqn,
-  requireListener,
-  requireMaxNamespaces,
-  requireSerial,
-  requireSubsystemNqn,
-  requireUuid,
-} from '../plans/validation.ts';
+import { refuse } from '../plans/validation.ts';
+import { type AdmissionContext, admit, readRecord } from './admission.ts';
+import { batchesOf, bytesOf } from './batches.ts';
+import { Turns } from './turns.ts';
 
 /** Into a configuration without records; instead of what there is; added to what there is, replacing records of the same name. */
 export const IMPORT_MODES = ['empty', 'replace', 'merge'] as const;
@@ -39,25 +32,47 @@ export interface ImportedChange {
 }
 
 export interface ImportPlan {
-  changes: ConfigChange[];
+  /** One commit each, in this order; after each the configuration is one that requests could have made. */
+  batches: ConfigChange[][];
   /** By name. */
   list: ImportedChange[];
 }
 
+export interface ImportContext extends AdmissionContext {
+  /** Rejects when the file of a namespace is not to be used. */
+  checkBacking(record: NamespaceRecord): Promise<void>;
+}
+
 /** Complaints that are said at once. */
 const COMPLAINTS_MAX = 20;
+/** Well under ten milliseconds, whatever kind. */
+const RECORDS_PER_TURN = 64;
+/** Of a commit when there have to be several: others apply one in a few tens of milliseconds. */
+const BATCH_BYTES = 1024 * 1024;
+
+/** In the order in which one can belong to, or depend on, another. */
+const ORDER: readonly ConfigRecord['kind'][] = [
+  'subsystem',
+  'host',
+  'key-subsystem',
+  'network',
+  'namespace',
+  'ns-host',
+  'qos',
+  'listener',
+];
 
 /**
  * @param texts the records to import: name -> JSON
  * @throws AnagateError INVALID_ARGUMENT that lists what is wrong with which record
  */
-export function planImport(
+export async function planImport(
   config: Configuration,
   texts: ReadonlyMap<string, string>,
   mode: ImportMode,
-  box: SecretBox | null,
-): ImportPlan {
-  const before = configuredOf(config.texts);
+  context: ImportContext,
+): Promise<ImportPlan> {
+  const before = config.records;
   if (mode === 'empty' && before.size > 0) {
     refuse(
       'INVALID_ARGUMENT',
@@ -65,186 +80,148 @@ export function planImport(
         '(--merge); --dry-run lists what that changes',
     );
   }
-  const result = new Map(mode === 'merge' ? before : []);
-  for (const [key, text] of configuredOf(texts)) result.set(key, text);
-  checkAll(result, texts, box, config.limits);
-  const list = differences(before, result);
-  return {
-    changes: list.map(({ key, change }) => ({ key, value: change === 'removed' ? null : result.get(key)! })),
-    list,
-  };
+  const complaints = new Complaints();
+  const wanted = new Map(mode === 'merge' ? before : []);
+  for (const [key, record] of await readAll(texts, complaints)) wanted.set(key, record);
+  const after = await admitAll(config, wanted, context, complaints);
+  checkImages(before, after, complaints);
+  complaints.throwAny();
+  const list = differences(before, after);
+  const changes = list.map(({ key, change }) => ({
+    key,
+    value: change === 'removed' ? null : encodeRecord(after.get(key)!),
+  }));
+  return { batches: divide(changes, before, after), list };
+}
+
+/** As one commit if that can be. */
+function divide(
+  changes: ConfigChange[],
+  before: ReadonlyMap<string, ConfigRecord>,
+  after: ReadonlyMap<string, ConfigRecord>,
+): ConfigChange[][] {
+  if (changes.length === 0) return [];
+  if (bytesOf(changes) <= LIMITS.maxCommitBytes) return [changes];
+  const batches = batchesOf(changes, before, after, BATCH_BYTES);
+  const large = batches.find((batch) => bytesOf(batch) > LIMITS.maxCommitBytes);
+  if (large !== undefined) {
+    refuse(
+      'LIMIT_EXCEEDED',
+      `nothing was imported: ${large.length} records from ${large[0]!.key} on belong together, and have ` +
+        `${bytesOf(large)} bytes; the greatest change has ${LIMITS.maxCommitBytes}`,
+    );
+  }
+  return batches;
 }
 
 function counted(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
 
-/** Without what gateways say of themselves. */
-export function configuredOf(texts: ReadonlyMap<string, string>): Map<string, string> {
-  return new Map([...texts].filter(([key]) => !isGatewayKey(key)));
-}
-
-function checkAll(
-  result: ReadonlyMap<string, string>,
-  imported: ReadonlyMap<string, string>,
-  box: SecretBox | null,
-  limits: Configuration['limits'],
-): void {
-  const complaints = new Complaints();
-  const records: ConfigRecord[] = [];
-  for (const [key, text] of result) {
+async function readAll(
+  texts: ReadonlyMap<string, string>,
+  complaints: Complaints,
+): Promise<Map<string, ConfigRecord>> {
+  const records = new Map<string, ConfigRecord>();
+  const names = new Map<string, string>();
+  const turns = new Turns(RECORDS_PER_TURN);
+  for (const [key, text] of texts) {
+    await turns.next();
+    // What gateways say of themselves is theirs to say.
+    if (isGatewayKey(key)) continue;
     complaints.of(key, () => {
-      const record = decodeRecord(key, text);
-      checkValues(record);
-      if (imported.has(key)) checkSecrets(key, text, record, box);
-      records.push(record);
+      const record = readRecord(key, text);
+      const name = keyOf(record);
+      const other = names.get(name);
+      if (other !== undefined) refuse('INVALID_ARGUMENT', `${key} and ${other} are one, spelt differently`);
+      names.set(name, key);
+      records.set(name, record);
     });
   }
-  complaints.of('', () => checkTogether(records, limits, complaints));
-  // Each belongs to something that is there.
-  if (complaints.none)
-    complaints.of('', () => void new Configuration().follow({ version: 1, records: result }));
-  complaints.throwAny();
+  return records;
 }
 
-/** As when it is asked for through the API. */
-function checkValues(record: ConfigRecord): void {
-  requireSubsystemNqn(record.nqn);
-  if (record.kind === 'subsystem') {
-    requireSerial(record.serial);
-    requireMaxNamespaces(record.maxNamespaces, LIMITS.maxNamespacesPerSubsystem);
-  } else if (record.kind === 'host') requireHostNqn(record.hostNqn);
-  else if (record.kind === 'listener') requireListener(record);
-  else if (record.kind === 'namespace') requireUuid(record.uuid);
-}
-
-/** A key that cannot be read here would keep its host out for ever. */
-function checkSecrets(key: string, text: string, record: ConfigRecord, box: SecretBox | null): void {
-  if (record.kind !== 'host' && record.kind !== 'key-subsystem') return;
-  const fields = JSON.parse(text) as Record<string, unknown>;
-  for (const field of ['psk', 'dhchap_key', 'dhchap_ctrlr_key']) {
-    const sealed = fields[field];
-    if (typeof sealed !== 'string') continue;
-    if (box === null)
-      refuse('KEY_REQUIRED', `its ${field} is encrypted, and this gateway has no key file; ${MAKE_KEY_FILE}`);
-    box.open(sealed, { record: key, field });
-  }
-}
-
-/** What must be unique, and limits. */
-function checkTogether(
-  records: readonly ConfigRecord[],
-  limits: Configuration['limits'],
+/** What is new or different is asked for; the rest is there already. */
+async function admitAll(
+  config: Configuration,
+  wanted: ReadonlyMap<string, ConfigRecord>,
+  context: ImportContext,
   complaints: Complaints,
-): void {
-  const serials = new Map<string, string>();
-  const uuids = new Map<string, string>();
-  const most = new Counts();
-  const room = new Map<string, number>();
-  for (const record of records) {
-    const { nqn, kind } = record;
-    if (kind === 'subsystem') {
-      once(serials, record.serial, nqn, (owner) =>
-        complaints.add(`subsystem_${nqn}: serial number ${record.serial} is also that of subsystem ${owner}`),
-      );
-      room.set(nqn, record.maxNamespaces);
-      most.count('subsystems', limits.maxSubsystems);
-    } else if (kind === 'namespace') {
-      const name = `namespace ${record.nsid} of ${nqn}`;
-      once(uuids, record.uuid, name, (owner) =>
-        complaints.add(`${name}: UUID ${record.uuid} is also that of ${owner}`),
-      );
-      most.count('namespaces', limits.maxNamespaces);
-    } else if (kind === 'listener') {
-      most.count(`listeners of subsystem ${nqn}`, LIMITS.maxListenersPerSubsystem);
-    } else if (kind === 'host' && isListed(record)) {
-      most.count('hosts', limits.maxHosts);
-      most.count(`hosts of subsystem ${nqn}`, limits.maxHostsPerSubsystem);
-    }
+): Promise<Map<string, ConfigRecord>> {
+  const before = config.records;
+  const scratch = new Configuration(config.limits);
+  const inOrder = ORDER.flatMap((kind) => [...wanted.values()].filter((record) => record.kind === kind));
+  const turns = new Turns(RECORDS_PER_TURN);
+  const fresh = await freshOf(inOrder, before, turns);
+  for (const { key } of keyed(inOrder)) if (!fresh.has(key)) scratch.adopt(before.get(key)!);
+  const failed = new Set<string>();
+  for (const { key, record } of keyed(inOrder)) {
+    // Of what belongs to a wrong record nothing is said.
+    if (!fresh.has(key) || ownersOf(record).some((owner) => failed.has(owner))) continue;
+    await turns.next();
+    const isGood = await complaints.ofAsync(key, async () => {
+      const admitted = admit(scratch, record, context);
+      if (admitted.kind === 'namespace') await context.checkBacking(admitted);
+      scratch.adopt(admitted);
+    });
+    if (!isGood) failed.add(key);
   }
-  for (const record of records) {
-    const limit = room.get(record.nqn);
-    if (record.kind === 'namespace' && limit !== undefined && record.nsid > limit)
-      complaints.add(
-        `namespace_${record.nqn}_${record.nsid}: namespace IDs of its subsystem end at ${limit}`,
-      );
-  }
-  for (const excess of most.excesses()) complaints.add(excess);
-  checkKeys(records, complaints);
-  checkImages(records, complaints);
-  checkLimits(records, complaints);
+  return new Map(scratch.records);
 }
 
-/** A subsystem with a key lets in nobody who has none. */
-function checkKeys(records: readonly ConfigRecord[], complaints: Complaints): void {
-  const guarded = new Set(records.filter(({ kind }) => kind === 'key-subsystem').map(({ nqn }) => nqn));
-  for (const record of records) {
-    if (record.kind !== 'host' || !guarded.has(record.nqn) || record.removed) continue;
-    if (record.dhchapKey === undefined)
-      complaints.add(`${keyOf(record)}: the subsystem has a key, so each of its hosts needs one`);
+function* keyed(records: Iterable<ConfigRecord>): Generator<{ key: string; record: ConfigRecord }> {
+  for (const record of records) yield { key: keyOf(record), record };
+}
+
+/** Names of the records that are not as they were, or belong to one that is not. */
+async function freshOf(
+  inOrder: readonly ConfigRecord[],
+  before: ReadonlyMap<string, ConfigRecord>,
+  turns: Turns,
+): Promise<Set<string>> {
+  const fresh = new Set<string>();
+  const there = new Set<string>();
+  for (const { key, record } of keyed(inOrder)) {
+    await turns.next();
+    there.add(key);
+    const isFirm = ownersOf(record).every((owner) => there.has(owner) && !fresh.has(owner));
+    if (!isFirm || !isSame(before.get(key), record)) fresh.add(key);
   }
+  return fresh;
+}
+
+function isSame(before: ConfigRecord | undefined, after: ConfigRecord): boolean {
+  return before === after || (before !== undefined && encodeRecord(before) === encodeRecord(after));
+}
+
+/** Names of what a record belongs to. */
+function ownersOf(record: ConfigRecord): string[] {
+  if (record.kind === 'subsystem') return [];
+  const subsystem = `subsystem_${record.nqn}`;
+  if (record.kind !== 'ns-host' && record.kind !== 'qos') return [subsystem];
+  return [subsystem, `namespace_${record.nqn}_${record.nsid}`];
 }
 
 /** An image has one lock: two ANA groups, which may have two owners, would take it from one another for ever. */
-function checkImages(records: readonly ConfigRecord[], complaints: Complaints): void {
+function checkImages(
+  before: ReadonlyMap<string, ConfigRecord>,
+  after: ReadonlyMap<string, ConfigRecord>,
+  complaints: Complaints,
+): void {
   const groups = new Map<string, { group: number; key: string }>();
-  for (const record of records) {
+  const isKept = (key: string): boolean => isSame(before.get(key), after.get(key)!);
+  for (const [key, record] of after) {
     if (record.kind !== 'namespace' || record.backend.type !== 'rbd') continue;
     const image = imagePathOf(record.backend);
     const first = groups.get(image);
-    if (first === undefined) groups.set(image, { group: record.anaGroupId, key: keyOf(record) });
-    else if (first.group !== record.anaGroupId)
-      complaints.add(`${keyOf(record)}: image ${image} is also that of ${first.key}, in another ANA group`);
-  }
-}
-
-/** Limits without their namespace would be those of the next one with its NSID. */
-function checkLimits(records: readonly ConfigRecord[], complaints: Complaints): void {
-  const namespaces = new Set(
-    records.flatMap((record) => (record.kind === 'namespace' ? [`${record.nqn}_${record.nsid}`] : [])),
-  );
-  for (const record of records) {
-    if (record.kind === 'qos' && !namespaces.has(`${record.nqn}_${record.nsid}`))
-      complaints.add(`${keyOf(record)}: there is no such namespace`);
-  }
-}
-
-function isListed({ hostNqn, removed }: HostRecord): boolean {
-  return hostNqn !== '*' && !removed;
-}
-
-function once(
-  owners: Map<string, string>,
-  value: string,
-  owner: string,
-  again: (first: string) => void,
-): void {
-  const first = owners.get(value);
-  if (first === undefined) owners.set(value, owner);
-  else again(first);
-}
-
-class Counts {
-  readonly #counts = new Map<string, { count: number; limit: number }>();
-
-  count(what: string, limit: number): void {
-    const entry = this.#counts.get(what);
-    if (entry === undefined) this.#counts.set(what, { count: 1, limit });
-    else entry.count += 1;
-  }
-
-  *excesses(): Generator<string> {
-    for (const [what, { count, limit }] of this.#counts)
-      if (count > limit) yield `there would be ${count} ${what}; the limit is ${limit}`;
+    if (first === undefined) groups.set(image, { group: record.anaGroupId, key });
+    else if (first.group !== record.anaGroupId && !(isKept(key) && isKept(first.key)))
+      complaints.add(`${key}: image ${image} is also that of ${first.key}, in another ANA group`);
   }
 }
 
 class Complaints {
   readonly #list: string[] = [];
-
-  get none(): boolean {
-    return this.#list.length === 0;
-  }
 
   add(complaint: string): void {
     this.#list.push(complaint);
@@ -255,14 +232,29 @@ class Complaints {
     try {
       check();
     } catch (error) {
-      if (!(error instanceof AnagateError)) throw error;
-      // Some say by themselves which record it is.
-      this.add(key === '' || error.message.includes(key) ? error.message : `${key}: ${error.message}`);
+      this.#take(key, error);
     }
   }
 
+  /** False when it was rejected. */
+  async ofAsync(key: string, check: () => Promise<void>): Promise<boolean> {
+    try {
+      await check();
+      return true;
+    } catch (error) {
+      this.#take(key, error);
+      return false;
+    }
+  }
+
+  #take(key: string, error: unknown): void {
+    if (!(error instanceof AnagateError)) throw error;
+    // Some say by themselves which record it is.
+    this.add(error.message.includes(key) ? error.message : `${key}: ${error.message}`);
+  }
+
   throwAny(): void {
-    if (this.none) return;
+    if (this.#list.length === 0) return;
     const shown = this.#list.slice(0, COMPLAINTS_MAX);
     const rest = this.#list.length - shown.length;
     refuse(
@@ -274,17 +266,17 @@ class Complaints {
 }
 
 function differences(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, ConfigRecord>,
+  after: ReadonlyMap<string, ConfigRecord>,
 ): ImportedChange[] {
   const list: ImportedChange[] = [];
   for (const key of before.keys())
     if (!after.has(key)) list.push({ key, change: 'removed', remark: lossOf(key) });
-  for (const [key, text] of after) {
+  for (const [key, record] of after) {
     const known = before.get(key);
     if (known === undefined) list.push({ key, change: 'added', remark: '' });
-    else if (known !== text && !meansTheSame(key, known, text)) {
-      const renewed = key.startsWith('subsystem_');
+    else if (!isSame(known, record)) {
+      const renewed = record.kind === 'subsystem';
       const remark = renewed ? 'the subsystem is made anew: its hosts are cut off' : '';
       list.push({ key, change: 'changed', remark });
     }
@@ -296,8 +288,4 @@ function lossOf(key: string): string {
   if (key.startsWith('namespace_')) return 'hosts lose the disk; its image or file stays';
   if (key.startsWith('subsystem_')) return 'its hosts are cut off';
   return key.startsWith('host_') ? 'the host is cut off' : '';
-}
-
-function meansTheSame(key: string, a: string, b: string): boolean {
-  return encodeRecord(decodeRecord(key, a)) === encodeRecord(decodeRecord(key, b));
 }

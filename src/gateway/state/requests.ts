@@ -1,27 +1,35 @@
 /** Requests about the whole configuration. */
+import { AnagateError } from '../../base/errors.ts';
 import type { ConfigChange } from '../../store/store.ts';
 import type { Configuration } from '../configuration/configuration.ts';
-import type { SecretBox } from '../configuration/secret-box.ts';
-import { decodeStateDocument, encodeStateDocument, type StateDocument } from './document.ts';
-import { configuredOf, type ImportedChange, type ImportMode, planImport } from './import.ts';
+import { isGatewayKey } from '../configuration/records.ts';
+import { decodeStateDocument, encodeStateDocument } from './document.ts';
+import { type ImportContext, type ImportedChange, type ImportMode, planImport } from './import.ts';
 
 export interface StateApi {
   /** The whole configuration as of one commit, see state-document.ts. Keys stay encrypted. */
-  exportState(): { document: string; version: number };
+  exportState(): Promise<{ document: string; version: number }>;
   /**
-   * Makes the configuration what the document says, all or nothing; with `dryRun` only says what would change. Throws
-   * INVALID_ARGUMENT that names each record that cannot be used.
+   * Makes the configuration what the document says; with `dryRun` only says what would change. Throws INVALID_ARGUMENT that names
+   * each record that cannot be used, and has changed nothing then.
    */
-  importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedChange[]>;
+  importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedState>;
 }
 
-export interface StateRequestsOptions {
+export interface ImportedState {
+  changes: ImportedChange[];
+  /** Commits that it took, or would take. */
+  commits: number;
+}
+
+export interface StateRequestsOptions extends ImportContext {
   config: Configuration;
   group: string;
-  secrets: SecretBox | null;
   /** See NamespaceRequestsOptions. */
   mutate<T>(request: () => Promise<T>): Promise<T>;
   commit(changes: readonly ConfigChange[]): Promise<void>;
+  /** false: the gateway stops, and nothing more is to be begun. */
+  serves(): boolean;
 }
 
 export class StateRequests implements StateApi {
@@ -31,19 +39,72 @@ export class StateRequests implements StateApi {
     this.#options = options;
   }
 
-  exportState(): { document: string; version: number } {
+  async exportState(): Promise<{ document: string; version: number }> {
     const { config, group } = this.#options;
-    const state: StateDocument = { group, version: config.version, records: configuredOf(config.texts) };
-    return { document: encodeStateDocument(state), version: config.version };
+    const { version, texts } = config;
+    const records = new Map([...texts].filter(([key]) => !isGatewayKey(key)));
+    return { document: await encodeStateDocument({ group, version, records }), version };
   }
 
-  async importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedChange[]> {
-    const { config, secrets, mutate, commit } = this.#options;
-    const { records } = decodeStateDocument(document);
+  async importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedState> {
+    const { config, mutate } = this.#options;
+    const { records } = await decodeStateDocument(document);
+    const progress = new Progress(mode);
     return mutate(async () => {
-      const { changes, list } = planImport(config, records, mode, secrets);
-      if (!dryRun && changes.length > 0) await commit(changes);
-      return list;
+      const { batches, list } = await planImport(config, records, progress.mode, this.#options);
+      progress.planned(list, batches.length);
+      if (!dryRun) await this.#commitAll(batches, progress);
+      return progress.result;
+    }).catch((error: unknown) => {
+      throw progress.explained(error);
     });
+  }
+
+  async #commitAll(batches: readonly ConfigChange[][], progress: Progress): Promise<void> {
+    const { commit, serves } = this.#options;
+    for (const batch of batches) {
+      if (!serves()) throw new AnagateError('SHUTTING_DOWN', 'the gateway is stopping');
+      await commit(batch);
+      progress.committed();
+    }
+  }
+}
+
+/** Of an import that may take several commits, and be planned anew between them when somebody else commits something. */
+class Progress {
+  /** How what is left to do is to be planned. */
+  mode: ImportMode;
+  #done = 0;
+  #list: ImportedChange[] | null = null;
+  #commits = 0;
+
+  constructor(mode: ImportMode) {
+    this.mode = mode;
+  }
+
+  get result(): ImportedState {
+    return { changes: this.#list!, commits: this.#commits };
+  }
+
+  /** The first plan says what the whole import changes. */
+  planned(list: ImportedChange[], commits: number): void {
+    if (this.#done === 0) this.#list = list;
+    this.#commits = this.#done + commits;
+  }
+
+  committed(): void {
+    this.#done += 1;
+    // What is there by now is the beginning of it.
+    if (this.mode === 'empty') this.mode = 'merge';
+  }
+
+  explained(error: unknown): unknown {
+    if (this.#done === 0 || !(error instanceof AnagateError)) return error;
+    return new AnagateError(
+      error.code,
+      `${error.message}. ${this.#done} of the ${this.#commits} commits of this import were made, each a valid configuration by itself; ` +
+        `the same import with --${this.mode} makes the rest`,
+      { cause: error },
+    );
   }
 }
