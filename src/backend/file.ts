@@ -59,14 +59,20 @@ async function openDescriptor(options: OpenFileOptions, description: string): Pr
     const flags = (options.readOnly ? O_RDONLY : O_RDWR) | (create ? O_CREAT : 0) | O_NONBLOCK;
     return await openFd(options.path, flags, 0o600);
   } catch (error) {
+    // What the system says of a directory when it is to be written to.
+    if ((error as NodeJS.ErrnoException).code === 'EISDIR') throw notRegular(description);
     throw failed(description, error);
   }
+}
+
+function notRegular(description: string): AnagateError {
+  return new AnagateError('INVALID_ARGUMENT', `${description}: not a regular file`);
 }
 
 /** The size of the device; an empty file that may be created is given its size here. */
 async function settleSize(fd: number, options: OpenFileOptions, description: string): Promise<number> {
   const stats = await fstat(fd);
-  if (!stats.isFile()) throw new AnagateError('INVALID_ARGUMENT', `${description}: not a regular file`);
+  if (!stats.isFile()) throw notRegular(description);
   // An empty file is new, or was left by a creation that was killed before it set the size.
   if (stats.size === 0 && options.create && !options.readOnly) {
     if (options.sizeBytes === undefined) {

@@ -18,8 +18,13 @@ const ANY = '*';
 export function toBytes(value: Int64, unit = 1): number {
   const bytes = Number(value) * unit;
   if (bytes <= 0) throw new AnagateError('SIZE_INVALID', 'the size must be more than 0');
-  if (!Number.isSafeInteger(bytes))
-    throw new AnagateError('SIZE_INVALID', `a size of ${bytes} bytes is too large`);
+  if (!Number.isSafeInteger(bytes)) {
+    const greatest = `the greatest is ${LIMITS.maxNamespaceBytes} bytes`;
+    throw new AnagateError(
+      'SIZE_INVALID',
+      `the size ${value}${unit === MIB ? ' MiB' : ''} is too large; ${greatest}`,
+    );
+  }
   return bytes;
 }
 
@@ -56,11 +61,14 @@ interface ListenerAddress {
  * @throws AnagateError INVALID_ARGUMENT
  */
 export function toListenerSpec(request: ListenerAddress, gateway: GatewayInfo): ListenerSpec {
+  const nqn = requireNqn(request.nqn);
   const traddr = request.traddr.replace(/^\[(.*)\]$/, '$1');
+  if (traddr === '') throw new AnagateError('INVALID_ARGUMENT', 'the IP address (traddr) is missing');
   const port = request.trsvcid ?? LIMITS.defaultListenPort;
-  if (port < 1 || port > 65535) throw new AnagateError('INVALID_ARGUMENT', `port ${port} is not in 1..65535`);
+  if (port < 1 || port > 65535)
+    throw new AnagateError('INVALID_ARGUMENT', `port ${port} is not from 1 to 65535`);
   return {
-    nqn: requireNqn(request.nqn),
+    nqn,
     hostName: request.host_name === '' ? gateway.hostname : request.host_name,
     traddr,
     adrfam: toAddressFamily(traddr, request.adrfam),
@@ -129,7 +137,7 @@ export function refuseFeatures<T extends object>(request: T, features: FeatureNa
     if (asksFor(request[field])) {
       throw new AnagateError(
         'NOT_SUPPORTED',
-        `${features[field]} (${field}) not supported yet; leave it out`,
+        `${features[field]} (${field}) is not supported yet; leave it out`,
       );
     }
   }

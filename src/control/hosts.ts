@@ -71,9 +71,9 @@ export function hostRpcs(
 
 /** ceph-nvmeof sets these among its own gateways only. */
 const SEALED_BY_CLIENT = {
-  psk_encrypted: 'a key that the client has encrypted is',
-  key_encrypted: 'a key that the client has encrypted is',
-  ctrlr_key_encrypted: 'a key that the client has encrypted is',
+  psk_encrypted: 'a key that the client has encrypted',
+  key_encrypted: 'a key that the client has encrypted',
+  ctrlr_key_encrypted: 'a key that the client has encrypted',
 };
 
 /** Clients send an empty text for "none". */

@@ -15,7 +15,7 @@ export function listenerRpcs(
   return {
     create_listener: (request) =>
       answer(`Failure adding ${request.nqn} listener at ${addressText(request)}`, {}, async () => {
-        refuseFeatures(request, { secure: 'TLS is' });
+        refuseFeatures(request, { secure: 'TLS' });
         const spec = { ...toListenerSpec(request, gateway.info()), hostName: request.host_name };
         return addListener(gateway, spec, {
           verifyHostName: request.verify_host_name === true,

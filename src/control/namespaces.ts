@@ -122,8 +122,8 @@ function listNamespaces(gateway: GatewayApi, request: ListNamespacesReq): Namesp
 
 function toNamespaceSpec(request: NamespaceAddReq): NamespaceSpec {
   refuseFeatures(request, {
-    encryption_entries: 'encryption is',
-    encryption_algorithm: 'encryption is',
+    encryption_entries: 'encryption',
+    encryption_algorithm: 'encryption',
   });
   return {
     nqn: requireNqn(request.subsystem_nqn),

@@ -70,14 +70,14 @@ export function subsystemRpcs(
 }
 
 function toSubsystemSpec(request: CreateSubsystemReq, group: string): SubsystemSpec {
+  const nqn = requireNqn(request.subsystem_nqn);
   if (!request.enable_ha) {
     throw new AnagateError('INVALID_ARGUMENT', 'multipath cannot be switched off; set enable_ha');
   }
   refuseFeatures(request, {
-    key_encrypted: 'a key that the client has encrypted is',
-    secure_listeners: 'TLS on listeners is',
+    key_encrypted: 'a key that the client has encrypted',
+    secure_listeners: 'TLS on listeners',
   });
-  const nqn = requireNqn(request.subsystem_nqn);
   return {
     nqn: request.no_group_append === true ? nqn : appendGroup(nqn, group),
     ...(request.serial_number !== '' && { serial: request.serial_number }),

@@ -97,6 +97,9 @@ describe('openFileDevice', () => {
   it('refuses what is not a regular file', async () => {
     const opening = openFileDevice({ path: directory, create: false, readOnly: true });
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const written = openFileDevice({ path: directory, create: true, sizeBytes: MIB, readOnly: false });
+    await expect(written).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(written).rejects.toThrow('not a regular file');
     const device = openFileDevice({ path: '/dev/null', create: false, readOnly: false });
     await expect(device).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });

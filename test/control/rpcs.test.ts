@@ -407,6 +407,28 @@ describe('namespaces', () => {
   });
 });
 
+describe('a refusal says', () => {
+  it.each([
+    ['what is missing', 'create_subsystem', { subsystem_nqn: '' }, 'the subsystem NQN is missing'],
+    ['which address', 'create_listener', { nqn: NQN }, 'the IP address (traddr) is missing'],
+    [
+      'what is not supported',
+      'create_listener',
+      { nqn: NQN, traddr: '192.0.2.1', secure: true },
+      'TLS (secure) is not supported yet; leave it out',
+    ],
+    [
+      'the number as it was given',
+      'namespace_resize',
+      { subsystem_nqn: NQN, nsid: 1, new_size: '18446744073709551615' },
+      'the size 18446744073709551615 MiB is too large; the greatest is 4503599627370496 bytes',
+    ],
+  ] as const)('%s', async (_what, rpc, request, reason) => {
+    const { error_message: message } = (await served.call(rpc, request)) as { error_message: string };
+    expect(message.endsWith(`: ${reason}`), message).toBe(true);
+  });
+});
+
 describe('list_connections', () => {
   it('lists those of a subsystem or of all', async () => {
     await served.addSubsystem();

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConnectRefused } from '../initiator/controller.ts';
+import { ConnectRefused, DISCOVERY_NQN, HostController } from '../initiator/controller.ts';
+import { LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
 import { code, connect, freePort, host, listener, makeRig, NQN, occupy, serveOne } from './rig.ts';
+
+/** ADRFAM of a discovery log entry (NVMe-oF 1.1 figure 34). */
+const IPV6 = 2;
 
 describe('listeners', () => {
   it('share an address, and give it back with the last', async () => {
@@ -48,6 +52,25 @@ describe('listeners', () => {
     expect(target.ports.size).toBe(1);
     await gateway.deleteListener(remote, false);
     expect(gateway.listListeners(NQN)).toHaveLength(1);
+  });
+
+  it('on IPv6 serve hosts, and are listed as such', async () => {
+    const { gateway } = makeRig();
+    await serveOne({ gateway });
+    const port = await freePort();
+    await gateway.addListener(listener(port, { traddr: '::1', adrfam: 'ipv6' }));
+    const disk = await HostController.connect({ host: '::1', port, subnqn: NQN });
+    expect(await disk.activeNamespaces()).toEqual([1]);
+    await disk.drop();
+    const discovery = await gateway.openDiscovery('::1', 0);
+    const options = { host: '::1', port: discovery, subnqn: DISCOVERY_NQN };
+    const controller = await HostController.connectAdmin(options);
+    await controller.enable();
+    const { data } = await controller.getLog({ lid: LogId.discovery, length: 4096 });
+    expect(parseDiscoveryLog(data).entries).toContainEqual(
+      expect.objectContaining({ adrfam: IPV6, traddr: '::1', trsvcid: String(port), subnqn: NQN }),
+    );
+    await controller.drop();
   });
 
   it('may be wildcards', async () => {

@@ -93,7 +93,7 @@ describeWithCeph('RbdDevice', () => {
     });
     const name = { pool: POOL, radosNamespace: '', image: 'x' };
     await expect(backend.open({ name, groupId: 1, readOnly: false })).rejects.toThrow(
-      /the Ceph cluster of \/nonexistent\/ceph.conf cannot be reached as nobody/,
+      /the Ceph cluster of \/nonexistent\/ceph.conf cannot be reached as client\.nobody/,
     );
   });
 

@@ -295,7 +295,8 @@ function connectError(error: unknown, { confFile, id = 'admin' }: CephOptions): 
     return new AnagateError('BACKEND_UNAVAILABLE', message, { cause: error });
   return new AnagateError(
     'BACKEND_FAILED',
-    `the Ceph cluster of ${confFile ?? '$CEPH_CONF or /etc/ceph/ceph.conf'} cannot be reached as ${id}: ${message}`,
+    `the Ceph cluster of ${confFile ?? '$CEPH_CONF or /etc/ceph/ceph.conf'} cannot be reached as client.${id}: ${message}; ` +
+      'check the file (--ceph-conf), that user and its keyring (--ceph-id), and the network',
     { cause: error },
   );
 }

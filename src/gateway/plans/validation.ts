@@ -98,7 +98,7 @@ export function requireFilePath(path: string): void {
 export function requireImageName(what: string, name: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (name !== '' && name.length <= 255 && !/[/@\x00-\x1f]/.test(name)) return;
-  refuse('INVALID_ARGUMENT', `"${name}" is not the name of a ${what}`);
+  refuse('INVALID_ARGUMENT', `"${name}" is not the name of ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}`);
 }
 
 export function requirePort(port: number): void {
