@@ -4,8 +4,8 @@ export class HostAccess {
   readonly nqns = new Set<string>();
   /** Hosts with keys: what they may do needs authentication. */
   readonly #keyed = new Set<string>();
-  /** Hosts that are not allowed any more but may keep the controllers that they have. */
-  readonly #kept = new Set<string>();
+  /** The controllers that hosts had when they were removed and may keep, by host NQN. */
+  readonly #kept = new Map<string, WeakSet<object>>();
 
   /** '*' is any host. */
   allow(hostNqn: string, hasKeys: boolean): void {
@@ -16,20 +16,27 @@ export class HostAccess {
     else this.#keyed.delete(hostNqn);
   }
 
-  disallow(hostNqn: string, keep: boolean): void {
+  /** What was kept for the host is so no more. */
+  disallow(hostNqn: string): void {
     if (hostNqn === '*') this.allowAny = false;
     else this.nqns.delete(hostNqn);
     this.#keyed.delete(hostNqn);
-    if (keep) this.#kept.add(hostNqn);
-    else this.#kept.delete(hostNqn);
+    this.#kept.delete(hostNqn);
+  }
+
+  /** As {@link disallow}; what the host has now, and nothing that comes later, stays whatever other permission goes. */
+  disallowButKeep(hostNqn: string, controllers: Iterable<object>): void {
+    const before = this.nqns.has(hostNqn) ? undefined : this.#kept.get(hostNqn);
+    this.disallow(hostNqn);
+    this.#kept.set(hostNqn, before ?? new WeakSet(controllers));
   }
 
   isAllowed(hostNqn: string): boolean {
     return this.allowAny || this.nqns.has(hostNqn);
   }
 
-  isKept(hostNqn: string): boolean {
-    return this.#kept.has(hostNqn);
+  isKept(hostNqn: string, controller: object): boolean {
+    return this.#kept.get(hostNqn)?.has(controller) ?? false;
   }
 
   /** Also where any host may come: the key was given to protect. */

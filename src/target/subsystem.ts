@@ -48,15 +48,21 @@ export class Subsystem {
     this.onAccessChange(isConcerned);
   }
 
-  /** Takes the permission back and ends the controllers that hosts have by it, unless they are to be kept. */
+  /** Takes the permission back and ends the controllers that hosts have by it, unless those that there are now are to be kept. */
   disallowHost(hostNqn: string, keepControllers = false): void {
-    this.hosts.disallow(hostNqn, keepControllers);
-    for (const controller of keepControllers ? [] : [...this.controllers]) {
-      const { hostNqn: who } = controller.host;
-      const isMeant = hostNqn === '*' ? !this.hosts.isKept(who) : hostNqn === who;
-      if (isMeant && !this.hosts.isAllowed(who)) controller.end('host removed');
+    const meant = [...this.controllers].filter(({ host }) => hostNqn === '*' || hostNqn === host.hostNqn);
+    if (keepControllers) this.hosts.disallowButKeep(hostNqn, meant);
+    else {
+      this.hosts.disallow(hostNqn);
+      for (const controller of meant) this.endUnlessAllowed(controller);
     }
     this.onAccessChange(this.concernedBy(hostNqn));
+  }
+
+  private endUnlessAllowed(controller: Controller): void {
+    const { hostNqn } = controller.host;
+    if (this.hosts.isAllowed(hostNqn) || this.hosts.isKept(hostNqn, controller)) return;
+    controller.end('host removed');
   }
 
   /** Whom a permission makes a difference to, as it is not given: those that have no other. */

@@ -70,6 +70,27 @@ it('stay when any host was allowed and is not any more', async () => {
   await vi.waitFor(() => expect(gateway.listConnections(NQN)).toEqual([]));
 });
 
+it('do not come to stay by what others were allowed later', async () => {
+  const { gateway, hostnqn, controller, port } = await withHost();
+  await gateway.deleteHost(NQN, hostnqn, true);
+  await gateway.addHost(NQN, '*');
+  const later = await connectAs(port, hostnqn);
+  const stranger = await connectAs(port, HOST);
+  await gateway.deleteHost(NQN, '*');
+  await vi.waitFor(() => expect(gateway.listConnections(NQN).filter((one) => one.connected)).toHaveLength(1));
+  await controller.identifyNamespace(1);
+  await expect(later.keepAlive()).rejects.toThrow();
+  await expect(stranger.keepAlive()).rejects.toThrow();
+  // Nor by a removal at which they had none.
+  await gateway.addHost(NQN, HOST);
+  await gateway.deleteHost(NQN, HOST, true);
+  await gateway.addHost(NQN, '*');
+  const again = await connectAs(port, HOST);
+  await gateway.deleteHost(NQN, '*');
+  await expect(again.keepAlive()).rejects.toThrow();
+  await Promise.all([later, stranger, again].map((one) => one.drop()));
+});
+
 it('stay on all gateways, and go with their subsystem', async () => {
   const records = new MemoryRecords();
   const second = makeRig({ records });
