@@ -33,6 +33,7 @@ import type {
 } from './gateway-api.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { Condition } from './group/condition.ts';
+import { hasAddress } from './group/front-network.ts';
 import { systemFrontProbe } from './group/front-probe.ts';
 import { Ownership } from './group/ownership.ts';
 import { Rebalancer } from './group/rebalancer.ts';
@@ -109,8 +110,9 @@ export class Gateway implements GatewayApi {
     const { target, monitor, log } = options;
     const { openBackend, reservedPaths, timers } = options;
     this.#devices = new NamespaceDevices(openBackend, reservedPaths, timers, log, () => this.#resized());
-    this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener);
     const { identity, probe = systemFrontProbe, shared = false, verifyListenerAddress = true } = options;
+    const isHere = (address: string): Promise<boolean> => hasAddress(probe, address);
+    this.#listeners = new Listeners(target, (place) => this.#makePort(place), options.openListener, isHere);
     this.#listenerRequests = new ListenerRequests({
       identity,
       config: this.#config,

@@ -29,6 +29,8 @@ export class Port {
   readonly cntlids: CntlidAllocator;
   readonly discoveryOnly: boolean;
   readonly subsystems = new Set<Subsystem>();
+  /** Ports of single addresses, by address, whose hosts come through the socket of this one, which has the wildcard. */
+  readonly within = new Map<string, Port>();
   private readonly onChange: (subsystem: Subsystem) => void;
 
   /** Made by {@link Target.addPort}; `onChange` tells of what the discovery log is different now. */
@@ -45,6 +47,13 @@ export class Port {
 
   get wildcard(): boolean {
     return this.traddr === '0.0.0.0' || this.traddr === '::';
+  }
+
+  /** The port that offers `subsystem` to a host that dialled `address` and came to this one; null: none does. */
+  offering(subsystem: Subsystem, address: string): Port | null {
+    if (this.subsystems.has(subsystem)) return this;
+    const port = this.within.get(address);
+    return port?.subsystems.has(subsystem) ? port : null;
   }
 
   /** Offers a subsystem here. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectRefused, DISCOVERY_NQN, HostController } from '../initiator/controller.ts';
 import { LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
-import { code, connect, freePort, host, listener, makeRig, NQN, occupy, serveOne } from './rig.ts';
+import { code, connect, freePort, host, hostAt, listener, makeRig, NQN, occupy, serveOne } from './rig.ts';
 
 /** ADRFAM of a discovery log entry (NVMe-oF 1.1 figure 34). */
 const IPV6 = 2;
@@ -79,5 +79,82 @@ describe('listeners', () => {
     const port = await freePort();
     await gateway.addListener(listener(port, { traddr: '0.0.0.0' }));
     expect(await (await host(port)).activeNamespaces()).toEqual([1]);
+  });
+});
+
+describe('a wildcard and a single address on one TCP port', () => {
+  const TWO = `${NQN}2`;
+
+  /** NQN has a wildcard, TWO 127.0.0.2. */
+  async function both(order: 'wildcard first' | 'wildcard last') {
+    const rig = makeRig();
+    const { gateway } = rig;
+    await serveOne(rig);
+    const port = await freePort();
+    await gateway.addSubsystem({ nqn: TWO });
+    await gateway.addHost(TWO, '*');
+    const wildcard = listener(port, { traddr: '0.0.0.0' });
+    const single = listener(port, { nqn: TWO, traddr: '127.0.0.2' });
+    const specs = order === 'wildcard first' ? [wildcard, single] : [single, wildcard];
+    await gateway.addListener(specs[0]!);
+    const early = await hostAt(order === 'wildcard first' ? '127.0.0.3' : '127.0.0.2', port, specs[0]!.nqn);
+    await gateway.addListener(specs[1]!);
+    return { ...rig, port, wildcard, single, early };
+  }
+
+  it.each(['wildcard first', 'wildcard last'] as const)('are both served, %s', async (order) => {
+    const { port, early, gateway } = await both(order);
+    expect((await early.keepAlive()).status).toBe(0);
+    await hostAt('127.0.0.1', port, NQN);
+    await hostAt('127.0.0.2', port, NQN);
+    await hostAt('127.0.0.2', port, TWO);
+    // Not where nobody wanted it.
+    await expect(hostAt('127.0.0.1', port, TWO)).rejects.toThrow(ConnectRefused);
+    expect(gateway.troubles).toEqual([]);
+    expect(gateway.listListeners(TWO)).toMatchObject([{ active: true }]);
+  });
+
+  it.each(['wildcard first', 'wildcard last'] as const)('go one by one, %s', async (order) => {
+    const { port, wildcard, single, gateway, early, target } = await both(order);
+    const second = await hostAt('127.0.0.2', port, TWO);
+    await gateway.deleteListener(wildcard, true);
+    await expect(connect(port)).rejects.toThrow(/ECONNREFUSED/);
+    await hostAt('127.0.0.2', port, TWO);
+    await expect(hostAt('127.0.0.2', port, NQN)).rejects.toThrow(ConnectRefused);
+    if (order === 'wildcard last') expect((await early.keepAlive()).status).toBe(0);
+    await expect(second.keepAlive()).rejects.toThrow();
+    await expect(gateway.deleteListener(single, false)).rejects.toThrowError(code('LISTENER_IN_USE'));
+    await gateway.addListener(wildcard);
+    const stays = await hostAt('127.0.0.2', port, NQN);
+    await gateway.deleteListener(single, true);
+    await expect(hostAt('127.0.0.2', port, TWO)).rejects.toThrow(ConnectRefused);
+    expect((await stays.keepAlive()).status).toBe(0);
+    await gateway.deleteListener(wildcard, true);
+    expect(target.ports.size).toBe(1);
+    (await occupy(port, '0.0.0.0')).close();
+  });
+
+  it('leave one another alone when the wildcard cannot be had', async () => {
+    const { gateway } = makeRig();
+    const port = await serveOne({ gateway });
+    const squatter = await occupy(port, '127.0.0.9');
+    const wildcard = listener(port, { traddr: '0.0.0.0' });
+    await expect(gateway.addListener(wildcard)).rejects.toThrowError(code('ADDRESS_IN_USE'));
+    await host(port);
+    squatter.close();
+    await gateway.addListener(wildcard);
+    await hostAt('127.0.0.9', port, NQN);
+  });
+
+  it('have to be addresses of this machine', async () => {
+    const { gateway } = makeRig();
+    await serveOne({ gateway });
+    const port = await freePort();
+    await gateway.addListener(listener(port, { traddr: '0.0.0.0' }));
+    await expect(gateway.addListener(listener(port, { traddr: '192.0.2.1' }))).rejects.toThrowError(
+      code('ADDRESS_NOT_AVAILABLE'),
+    );
+    const ipv6 = listener(port, { traddr: '::', adrfam: 'ipv6' });
+    await expect(gateway.addListener(ipv6)).rejects.toThrow(`listener is at 0.0.0.0:${port}`);
   });
 });

@@ -206,6 +206,12 @@ export async function host(port: number, subnqn?: string): Promise<HostControlle
   return controller;
 }
 
+export async function hostAt(address: string, port: number, subnqn: string): Promise<HostController> {
+  const controller = await HostController.connect({ host: address, port, subnqn });
+  hosts.push(controller);
+  return controller;
+}
+
 /** Another program on a port. */
 export function occupy(port: number, address = '127.0.0.1'): Promise<Server> {
   return new Promise((resolve) => {

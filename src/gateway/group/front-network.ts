@@ -21,6 +21,16 @@ export interface FrontProbe {
   reaches(address: string, port: number, timeoutMs: number): Promise<boolean>;
 }
 
+/** Whether the machine has the address, be its interface without a carrier. */
+export async function hasAddress(
+  probe: Pick<FrontProbe, 'addresses' | 'canBind'>,
+  address: string,
+): Promise<boolean> {
+  if (isLoopback(address)) return true;
+  const present = [...probe.addresses()].some((one) => canonicalAddress(one) === address);
+  return present || (await probe.canBind(address));
+}
+
 export interface FrontNetworkOptions {
   probe: FrontProbe;
   timers: Timers;

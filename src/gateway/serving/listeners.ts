@@ -1,12 +1,14 @@
 /**
  * The addresses that this gateway listens on. Several subsystems may share an address and port: it opens with the first of
- * their listener records and closes with the last.
+ * their listener records and closes with the last. An address is served through the socket of the wildcard of its TCP port, if
+ * that is open: the system lets only one of both listen.
  */
 import { AnagateError } from '../../base/errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Port } from '../../target/port.ts';
 import type { Subsystem } from '../../target/subsystem.ts';
 import type { Target } from '../../target/target.ts';
+import { isWildcard } from '../configuration/network-mask.ts';
 import { keyOf, type ListenerRecord } from '../configuration/records.ts';
 import { addressOf } from '../plans/subsystems.ts';
 
@@ -31,23 +33,35 @@ export interface PortPlace {
 }
 
 interface OpenAddress {
-  port: Port;
-  listening: Listening;
+  readonly place: PortPlace;
+  readonly port: Port;
+  /** Null: hosts come through the socket of the wildcard. */
+  listening: Listening | null;
+  /** What it listened with until the wildcard came; hosts that came through these are connected still. */
+  readonly former: Listening[];
   /** Subsystem by record key. */
-  users: Map<string, Subsystem>;
+  readonly users: Map<string, Subsystem>;
 }
 
 export class Listeners {
   readonly #target: Target;
   readonly #makePort: (place: PortPlace) => Port;
   readonly #open: OpenListener;
+  readonly #isHere: (address: string) => Promise<boolean>;
   readonly #addresses = new Map<string, OpenAddress>();
   #discovery: OpenAddress | null = null;
 
-  constructor(target: Target, makePort: (place: PortPlace) => Port, open: OpenListener) {
+  /** `isHere` tells whether this machine has an address: it may let programs bind any other as well (ip_nonlocal_bind). */
+  constructor(
+    target: Target,
+    makePort: (place: PortPlace) => Port,
+    open: OpenListener,
+    isHere: (address: string) => Promise<boolean>,
+  ) {
     this.#target = target;
     this.#makePort = makePort;
     this.#open = open;
+    this.#isHere = isHere;
   }
 
   isOpen(record: ListenerRecord): boolean {
@@ -62,11 +76,9 @@ export class Listeners {
   /** Opens the discovery service; resolves with its TCP port. */
   async openDiscovery(address: string, tcpPort: number): Promise<number> {
     const adrfam = address.includes(':') ? 'ipv6' : 'ipv4';
-    this.#discovery = await this.#bind(
-      { adrfam, traddr: address, trsvcid: tcpPort, discoveryOnly: true },
-      null,
-    );
-    return this.#discovery.listening.tcpPort;
+    const place = { adrfam, traddr: address, trsvcid: tcpPort, discoveryOnly: true } as const;
+    this.#discovery = await this.#make(place, (open) => this.#bind(open));
+    return this.#discovery.listening!.tcpPort;
   }
 
   /**
@@ -83,7 +95,13 @@ export class Listeners {
           `this gateway listens on ${LIMITS.maxListenAddresses} addresses already, which is the limit`,
         );
       }
-      open = await this.#bind(record, subsystem);
+      if (!isWildcard(record.traddr) && !(await this.#isHere(record.traddr)))
+        throw bindError(record, { code: 'EADDRNOTAVAIL' } as NodeJS.ErrnoException);
+      open = await this.#make(record, (made) => {
+        // Offered before the port is open: a host that is told "no such subsystem" gives the path up for good.
+        made.port.expose(subsystem);
+        return this.#listen(made);
+      });
       this.#addresses.set(address, open);
     }
     open.users.set(keyOf(record), subsystem);
@@ -100,20 +118,21 @@ export class Listeners {
     if (![...open.users.values()].includes(subsystem)) open.port.unexpose(subsystem);
     if (open.users.size > 0) return;
     this.#addresses.delete(address);
-    this.#target.removePort(open.port);
-    await open.listening.close('listener removed');
+    this.#wildcardOver(open.place)?.port.within.delete(open.place.traddr);
+    await this.#give(open, 'listener removed');
+    for (const one of this.#within(open.place)) await this.#listenAgain(one);
   }
 
   /** No new connections; those that exist go on. */
   stopAccepting(): void {
-    for (const { listening } of this.#all()) listening.stopAccepting();
+    for (const { listening } of this.#all()) listening?.stopAccepting();
   }
 
   async closeAll(reason: string): Promise<void> {
     const all = [...this.#all()];
     this.#addresses.clear();
     this.#discovery = null;
-    await Promise.all(all.map(({ listening }) => listening.close(reason)));
+    await Promise.all(all.map((open) => closeSockets(open, reason)));
     for (const { port } of all) this.#target.removePort(port);
   }
 
@@ -122,28 +141,118 @@ export class Listeners {
     if (this.#discovery !== null) yield this.#discovery;
   }
 
-  async #bind(place: PortPlace, subsystem: Subsystem | null): Promise<OpenAddress> {
-    const port = this.#makePort(place);
-    // Offered before the port is open: a host that is told "no such subsystem" gives the path up for good.
-    if (subsystem !== null) port.expose(subsystem);
+  // ---- sockets ----
+
+  /** An address with its port, listened on by `listen`. */
+  async #make(place: PortPlace, listen: (open: OpenAddress) => Promise<void>): Promise<OpenAddress> {
+    const open: OpenAddress = {
+      place,
+      port: this.#makePort(place),
+      listening: null,
+      former: [],
+      users: new Map(),
+    };
     try {
-      const listening = await this.#open(port, place.traddr, place.trsvcid);
-      return { port, listening, users: new Map() };
+      await listen(open);
+      return open;
     } catch (error) {
-      this.#target.removePort(port);
-      throw bindError(place, error as NodeJS.ErrnoException);
+      this.#target.removePort(open.port);
+      throw error;
     }
+  }
+
+  /** By a socket of its own, or through that of the wildcard. A wildcard takes the place of the sockets of single addresses. */
+  async #listen(open: OpenAddress): Promise<void> {
+    const whole = this.#wildcardOver(open.place);
+    if (whole !== undefined) {
+      whole.port.within.set(open.place.traddr, open.port);
+      return;
+    }
+    const within = this.#within(open.place);
+    for (const one of within) {
+      open.port.within.set(one.place.traddr, one.port);
+      retire(one);
+    }
+    try {
+      await this.#bind(open);
+    } catch (error) {
+      for (const one of within) await this.#listenAgain(one);
+      throw error;
+    }
+  }
+
+  /** What cannot be opened again is closed, and tried again with {@link TargetApplier.readdress}. */
+  async #listenAgain(open: OpenAddress): Promise<void> {
+    try {
+      await this.#listen(open);
+    } catch {
+      this.#addresses.delete(addressOf(open.place));
+      await this.#give(open, 'listener failed');
+    }
+  }
+
+  async #bind(open: OpenAddress): Promise<void> {
+    const { place, port } = open;
+    try {
+      open.listening = await this.#open(port, place.traddr, place.trsvcid);
+    } catch (error) {
+      throw bindError(place, error as NodeJS.ErrnoException, this.#inTheWay(place));
+    }
+  }
+
+  /** What this gateway itself listens on and that includes the place, or is included. */
+  #inTheWay({ trsvcid, traddr }: PortPlace): PortPlace | undefined {
+    const others = [...this.#all()].map(({ place }) => place).filter((place) => place.trsvcid === trsvcid);
+    return others.find((place) => isWildcard(traddr) || isWildcard(place.traddr));
+  }
+
+  #give(open: OpenAddress, reason: string): Promise<void> {
+    this.#target.removePort(open.port);
+    return closeSockets(open, reason);
+  }
+
+  /** The wildcard that hosts of a single address come through. */
+  #wildcardOver(place: PortPlace): OpenAddress | undefined {
+    return [...this.#addresses.values()].find((other) => includes(other.place, place));
+  }
+
+  /** The single addresses that a wildcard stands for, among others. */
+  #within(place: PortPlace): OpenAddress[] {
+    return [...this.#addresses.values()].filter((other) => includes(place, other.place));
   }
 }
 
-function bindError(place: PortPlace, error: NodeJS.ErrnoException): AnagateError {
+/** Takes no hosts by its own socket any more. */
+function retire(open: OpenAddress): void {
+  open.listening?.stopAccepting();
+  if (open.listening !== null) open.former.push(open.listening);
+  open.listening = null;
+}
+
+async function closeSockets({ listening, former }: OpenAddress, reason: string): Promise<void> {
+  const sockets = listening === null ? former : [listening, ...former];
+  await Promise.all(sockets.map((socket) => socket.close(reason)));
+}
+
+/** Whether a wildcard stands for a single address; :: stands for those of IPv4, too. */
+function includes(wildcard: PortPlace, single: PortPlace): boolean {
+  if (wildcard.trsvcid !== single.trsvcid || isWildcard(single.traddr)) return false;
+  return wildcard.traddr === '::' || (wildcard.traddr === '0.0.0.0' && single.adrfam === 'ipv4');
+}
+
+function bindError(place: PortPlace, error: NodeJS.ErrnoException, own?: PortPlace): AnagateError {
   const what = place.discoveryOnly ? 'the discovery service' : 'a listener';
   const where = addressOf(place);
   const say = (code: 'ADDRESS_IN_USE' | 'ADDRESS_NOT_AVAILABLE', reason: string): AnagateError =>
     new AnagateError(code, `${what} cannot be opened at ${where}: ${reason}`, { cause: error });
   switch (error.code) {
     case 'EADDRINUSE':
-      return say('ADDRESS_IN_USE', 'another program listens there; stop it, or choose another port');
+      return say(
+        'ADDRESS_IN_USE',
+        own === undefined
+          ? 'another program listens there; stop it, or choose another port'
+          : `this gateway's ${own.discoveryOnly ? 'discovery service' : 'listener'} is at ${addressOf(own)}; choose another port`,
+      );
     case 'EADDRNOTAVAIL':
       return say('ADDRESS_NOT_AVAILABLE', 'no interface of this machine has that address');
     case 'EACCES':

@@ -7,6 +7,7 @@
 import { DISCOVERY_NQN, readNqn } from '../../wire/nqn.ts';
 import { DNR, Status } from '../../wire/status.ts';
 import type { Controller } from '../controller.ts';
+import type { Port } from '../port.ts';
 import type { Request } from '../request.ts';
 import type { Subsystem } from '../subsystem.ts';
 import type { Target } from '../target.ts';
@@ -57,14 +58,17 @@ export function executeConnect(target: Target, request: Request): void {
     return;
   }
 
-  const port = request.queue.port;
+  const { queue } = request;
+  let port = queue.port;
   let subsystem: Subsystem | null = null;
   if (subNqn !== DISCOVERY_NQN) {
     subsystem = target.subsystems.get(subNqn) ?? null;
-    if (subsystem === null || port.discoveryOnly || !port.subsystems.has(subsystem)) {
+    const offering = subsystem && port.offering(subsystem, queue.transport.localAddress);
+    if (subsystem === null || offering === null || port.discoveryOnly) {
       refuse(request, Status.connectInvalidParameters, IATTR_DATA | SUBNQN);
       return;
     }
+    port = offering;
     if (!subsystem.hosts.isAllowed(hostNqn)) {
       target.log.warn(
         { hostNqn, subsystemNqn: subNqn, address: request.queue.transport.remoteAddress },
@@ -85,13 +89,15 @@ export function executeConnect(target: Target, request: Request): void {
   const hostId = data.toString('hex', HOSTID, HOSTID + 16);
   const cntlid = data.readUInt16LE(CNTLID);
   const flowControl = (cattr & CATTR_DISABLE_SQ_FLOW) === 0;
-  if (qid === 0) connectAdmin(target, request, subsystem, { hostNqn, hostId }, cntlid, sqsize, flowControl);
+  if (qid === 0)
+    connectAdmin(target, request, port, subsystem, { hostNqn, hostId }, cntlid, sqsize, flowControl);
   else connectIo(target, request, subsystem, { hostNqn, hostId }, cntlid, qid, sqsize, flowControl);
 }
 
 function connectAdmin(
   target: Target,
   request: Request,
+  port: Port,
   subsystem: Subsystem | null,
   host: { hostNqn: string; hostId: string },
   cntlid: number,
@@ -108,7 +114,7 @@ function connectAdmin(
     return;
   }
   const queue = request.queue;
-  const controller = target.createController(queue.port, subsystem, host, request.cdw12);
+  const controller = target.createController(port, subsystem, host, request.cdw12);
   if (controller === null) {
     target.log.warn(
       { hostNqn: host.hostNqn },
