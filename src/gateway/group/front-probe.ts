@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { FrontProbe } from './front-network.ts';
+import { isOwnAddress } from './local-addresses.ts';
 
 let known = new Set<string>();
 
@@ -25,7 +26,7 @@ export const systemFrontProbe: FrontProbe = {
       });
       socket.bind({ address, port: 0, exclusive: true }, () => {
         socket.close();
-        resolve(true);
+        resolve(isOwnAddress(address));
       });
     }),
 
