@@ -8,12 +8,14 @@ import { type ConfigRecord, encodeRecord, keyOf } from '../../src/gateway/config
 import { batchesOf } from '../../src/gateway/state/batches.ts';
 import { encodeStateDocument } from '../../src/gateway/state/document.ts';
 import { planImport } from '../../src/gateway/state/import.ts';
+import { Turns } from '../../src/gateway/state/turns.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
 import { type ConfigChange, withChanges } from '../../src/store/store.ts';
 import { makeRig } from './rig.ts';
 
 const HEAD = 'nqn.2026-11.io.anagate:';
+const turns = new Turns();
 const context = { box: null, isLocal: () => false, checkBacking: async () => {} };
 
 const subsystem = (at: number, serial = `S${at}`): ConfigRecord => ({
@@ -232,7 +234,7 @@ it('each prefix of the commits is valid, and takes from no host what it has befo
       const [had, has] = [rightsIn(texts), rightsIn(textsOf(after.values()))];
       const follower = new Configuration();
       follower.follow({ version: 1, records: texts });
-      for (const [at, batch] of batchesOf(changes, before, after, maxBytes).entries()) {
+      for (const [at, batch] of (await batchesOf(changes, before, after, maxBytes, turns)).entries()) {
         texts = withChanges(texts, batch);
         await planImport(new Configuration(), texts, 'empty', context);
         follower.follow({ version: at + 2, records: texts });

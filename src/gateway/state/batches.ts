@@ -12,6 +12,7 @@
 import type { ConfigChange } from '../../store/store.ts';
 import { type ConfigRecord, encodeRecord, imagePathOf, keyOf } from '../configuration/records.ts';
 import { isSameDisk } from '../configuration/same-disk.ts';
+import type { Turns } from './turns.ts';
 
 type Records = ReadonlyMap<string, ConfigRecord>;
 
@@ -28,30 +29,31 @@ const PHASES: Record<ConfigRecord['kind'], { comes: number; goes: number }> = {
 const FIRST_COMING = 5;
 
 /** `changes` make `after` of `before`. A batch may be larger than `maxBytes` where it cannot be divided. */
-export function batchesOf(
+export async function batchesOf(
   changes: readonly ConfigChange[],
   before: Records,
   after: Records,
   maxBytes: number,
-): ConfigChange[][] {
-  const leaves = leaving(before, after);
-  const images = imagesOf(before, after);
+  turns: Turns,
+): Promise<ConfigChange[][]> {
+  const leaves = await leaving(before, after, turns);
+  const images = await imagesOf([before, after], turns);
   const units = new Units(({ key }) => {
     const was = before.get(key);
     return isListed(after.get(key)) - (was !== undefined && leaves(was) ? 0 : isListed(was));
   });
-  for (const [key, record] of before)
+  for await (const [key, record] of turns.each(before))
     if (leaves(record)) units.add(PHASES[record.kind].goes, unitOf(record, images), { key, value: null });
   const changed = new Set(changes.map(({ key }) => key));
-  for (const change of changes) {
+  for await (const change of turns.each(changes)) {
     const record = after.get(change.key) ?? before.get(change.key)!;
     if (change.value === null && leaves(record)) continue;
     units.add(PHASES[record.kind].comes, unitOf(record, images), change);
   }
-  for (const [key, record] of after)
+  for await (const [key, record] of turns.each(after))
     if (leaves(record) && !changed.has(key))
       units.add(PHASES[record.kind].comes, unitOf(record, images), { key, value: encodeRecord(record) });
-  return units.packed(maxBytes);
+  return units.packed(maxBytes, turns);
 }
 
 export function bytesOf(changes: readonly ConfigChange[]): number {
@@ -61,9 +63,13 @@ export function bytesOf(changes: readonly ConfigChange[]): number {
 }
 
 /** Whether a record goes, be it to come back, with the subsystem or namespace that it is or belongs to. */
-function leaving(before: Records, after: Records): (record: ConfigRecord) => boolean {
+async function leaving(
+  before: Records,
+  after: Records,
+  turns: Turns,
+): Promise<(record: ConfigRecord) => boolean> {
   const gone = new Set<string>();
-  for (const [key, record] of before) {
+  for await (const [key, record] of turns.each(before)) {
     const now = after.get(key);
     if (record.kind === 'subsystem' && (now === undefined || encodeRecord(now) !== encodeRecord(record)))
       gone.add(key);
@@ -77,10 +83,10 @@ function namespaceKeyOf(record: ConfigRecord): string | null {
 }
 
 /** Namespaces on one image are one unit: an image has one lock, hence one ANA group. */
-function imagesOf(...states: Records[]): Map<string, string> {
+async function imagesOf(states: readonly Records[], turns: Turns): Promise<Map<string, string>> {
   const images = new Map<string, string>();
   for (const records of states)
-    for (const record of records.values())
+    for await (const record of turns.each(records.values()))
       if (record.kind === 'namespace' && record.backend.type === 'rbd')
         images.set(keyOf(record), imagePathOf(record.backend));
   return images;
@@ -113,12 +119,13 @@ class Units {
     else changes.push(change);
   }
 
-  packed(maxBytes: number): ConfigChange[][] {
+  async packed(maxBytes: number, turns: Turns): Promise<ConfigChange[][]> {
     const batches: ConfigChange[][] = [];
     for (const goes of [true, false]) {
       // A record that goes and comes back does so in two commits.
       let room = 0;
       for (const changes of this.#inOrder(goes)) {
+        await turns.next(changes.length);
         const bytes = bytesOf(changes);
         if (bytes > room) {
           batches.push([]);

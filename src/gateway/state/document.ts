@@ -18,9 +18,6 @@ import { Turns } from './turns.ts';
 /** Changes when an older Anagate could misread what a newer one writes. */
 const FORMAT = 1;
 
-/** About 100 bytes to 1 KiB each: a millisecond or two. */
-const RECORDS_PER_TURN = 512;
-
 export interface StateDocument {
   group: string;
   /** Number of the commit that it shows. */
@@ -30,12 +27,9 @@ export interface StateDocument {
 }
 
 export async function encodeStateDocument({ group, version, records }: StateDocument): Promise<string> {
-  const turns = new Turns(RECORDS_PER_TURN);
   const lines: string[] = [];
-  for (const key of [...records.keys()].sort()) {
+  for await (const key of new Turns().each([...records.keys()].sort()))
     lines.push(`    ${JSON.stringify(key)}: ${records.get(key)}`);
-    await turns.next();
-  }
   const head = `{\n  "anagate_state": ${FORMAT},\n  "group": ${JSON.stringify(group)},\n  "version": ${version},\n`;
   return `${head}  "records": {${lines.length === 0 ? '' : `\n${lines.join(',\n')}\n  `}}\n}\n`;
 }
@@ -68,13 +62,11 @@ export async function decodeStateDocument(text: string): Promise<StateDocument> 
 
 async function readRecords(walk: JsonWalk): Promise<Map<string, string>> {
   const records = new Map<string, string>();
-  const turns = new Turns(RECORDS_PER_TURN);
-  for (const key of walk.members()) {
+  for await (const key of new Turns().each(walk.members())) {
     if (records.has(key)) throw wrong(`record ${key} is there twice`);
     const record = walk.isObject ? walk.value() : null;
     if (record === null) throw wrong(`record ${key} is no object`);
     records.set(key, JSON.stringify(record));
-    await turns.next();
   }
   return records;
 }

@@ -45,8 +45,10 @@ export interface ImportContext extends AdmissionContext {
 
 /** Complaints that are said at once. */
 const COMPLAINTS_MAX = 20;
-/** Well under ten milliseconds, whatever kind. */
-const RECORDS_PER_TURN = 64;
+/** What it takes to ask for a record, compared with looking at it. */
+const ASKED = 8;
+/** Others apply so many changes at once in a few tens of milliseconds. */
+const ONE_COMMIT_RECORDS = 16_384;
 /** Of a commit when there have to be several: others apply one in a few tens of milliseconds. */
 const BATCH_BYTES = 1024 * 1024;
 
@@ -86,23 +88,24 @@ export async function planImport(
   const after = await admitAll(config, wanted, context, complaints);
   checkImages(before, after, complaints);
   complaints.throwAny();
-  const list = differences(before, after);
-  const changes = list.map(({ key, change }) => ({
-    key,
-    value: change === 'removed' ? null : encodeRecord(after.get(key)!),
-  }));
-  return { batches: divide(changes, before, after), list };
+  const turns = new Turns();
+  const list = await differences(before, after, turns);
+  const changes: ConfigChange[] = [];
+  for await (const { key, change } of turns.each(list))
+    changes.push({ key, value: change === 'removed' ? null : encodeRecord(after.get(key)!) });
+  return { batches: await divide(changes, before, after, turns), list };
 }
 
 /** As one commit if that can be. */
-function divide(
+async function divide(
   changes: ConfigChange[],
   before: ReadonlyMap<string, ConfigRecord>,
   after: ReadonlyMap<string, ConfigRecord>,
-): ConfigChange[][] {
+  turns: Turns,
+): Promise<ConfigChange[][]> {
   if (changes.length === 0) return [];
-  if (bytesOf(changes) <= LIMITS.maxCommitBytes) return [changes];
-  const batches = batchesOf(changes, before, after, BATCH_BYTES);
+  if (changes.length <= ONE_COMMIT_RECORDS && bytesOf(changes) <= LIMITS.maxCommitBytes) return [changes];
+  const batches = await batchesOf(changes, before, after, BATCH_BYTES, turns);
   const large = batches.find((batch) => bytesOf(batch) > LIMITS.maxCommitBytes);
   if (large !== undefined) {
     refuse(
@@ -124,9 +127,7 @@ async function readAll(
 ): Promise<Map<string, ConfigRecord>> {
   const records = new Map<string, ConfigRecord>();
   const names = new Map<string, string>();
-  const turns = new Turns(RECORDS_PER_TURN);
-  for (const [key, text] of texts) {
-    await turns.next();
+  for await (const [key, text] of new Turns().each(texts, ASKED)) {
     // What gateways say of themselves is theirs to say.
     if (isGatewayKey(key)) continue;
     complaints.of(key, () => {
@@ -150,15 +151,15 @@ async function admitAll(
 ): Promise<Map<string, ConfigRecord>> {
   const before = config.records;
   const scratch = new Configuration(config.limits);
-  const inOrder = ORDER.flatMap((kind) => [...wanted.values()].filter((record) => record.kind === kind));
-  const turns = new Turns(RECORDS_PER_TURN);
+  const turns = new Turns();
+  const inOrder = await sorted(wanted, turns);
   const fresh = await freshOf(inOrder, before, turns);
-  for (const { key } of keyed(inOrder)) if (!fresh.has(key)) scratch.adopt(before.get(key)!);
+  for await (const [key] of turns.each(inOrder)) if (!fresh.has(key)) scratch.adopt(before.get(key)!);
   const failed = new Set<string>();
-  for (const { key, record } of keyed(inOrder)) {
+  for (const [key, record] of inOrder) {
     // Of what belongs to a wrong record nothing is said.
     if (!fresh.has(key) || ownersOf(record).some((owner) => failed.has(owner))) continue;
-    await turns.next();
+    await turns.next(ASKED);
     const isGood = await complaints.ofAsync(key, async () => {
       const admitted = admit(scratch, record, context);
       if (admitted.kind === 'namespace') await context.checkBacking(admitted);
@@ -169,20 +170,24 @@ async function admitAll(
   return new Map(scratch.records);
 }
 
-function* keyed(records: Iterable<ConfigRecord>): Generator<{ key: string; record: ConfigRecord }> {
-  for (const record of records) yield { key: keyOf(record), record };
+async function sorted(
+  records: ReadonlyMap<string, ConfigRecord>,
+  turns: Turns,
+): Promise<[string, ConfigRecord][]> {
+  const byKind = new Map(ORDER.map((kind): [ConfigRecord['kind'], [string, ConfigRecord][]] => [kind, []]));
+  for await (const entry of turns.each(records)) byKind.get(entry[1].kind)!.push(entry);
+  return [...byKind.values()].flat();
 }
 
 /** Names of the records that are not as they were, or belong to one that is not. */
 async function freshOf(
-  inOrder: readonly ConfigRecord[],
+  inOrder: readonly (readonly [string, ConfigRecord])[],
   before: ReadonlyMap<string, ConfigRecord>,
   turns: Turns,
 ): Promise<Set<string>> {
   const fresh = new Set<string>();
   const there = new Set<string>();
-  for (const { key, record } of keyed(inOrder)) {
-    await turns.next();
+  for await (const [key, record] of turns.each(inOrder)) {
     there.add(key);
     const isFirm = ownersOf(record).every((owner) => there.has(owner) && !fresh.has(owner));
     if (!isFirm || !isSame(before.get(key), record)) fresh.add(key);
@@ -265,14 +270,15 @@ class Complaints {
   }
 }
 
-function differences(
+async function differences(
   before: ReadonlyMap<string, ConfigRecord>,
   after: ReadonlyMap<string, ConfigRecord>,
-): ImportedChange[] {
+  turns: Turns,
+): Promise<ImportedChange[]> {
   const list: ImportedChange[] = [];
   for (const key of before.keys())
     if (!after.has(key)) list.push({ key, change: 'removed', remark: lossOf(key) });
-  for (const [key, record] of after) {
+  for await (const [key, record] of turns.each(after)) {
     const known = before.get(key);
     if (known === undefined) list.push({ key, change: 'added', remark: '' });
     else if (!isSame(known, record)) {
