@@ -886,6 +886,29 @@ export interface ImportStateInfo {
   commits: number;
 }
 
+export type ListEncryptionKeysReq = Record<string, never>;
+
+export interface EncryptionKey {
+  id: string;
+  known: boolean;
+  secrets: number;
+}
+
+export interface EncryptionKeysInfo {
+  status: number;
+  error_message: string;
+  keys: EncryptionKey[];
+}
+
+export type RotateEncryptionKeyReq = Record<string, never>;
+
+export interface RotateEncryptionKeyInfo {
+  status: number;
+  error_message: string;
+  key_id: string;
+  changed: number;
+}
+
 /** The RPCs of service Gateway. */
 export interface GatewayRpcs {
   create_subsystem: {
@@ -1091,6 +1114,14 @@ export interface GatewayRpcs {
   import_state: {
     request: ImportStateReq;
     answer: ImportStateInfo;
+  };
+  list_encryption_keys: {
+    request: ListEncryptionKeysReq;
+    answer: EncryptionKeysInfo;
+  };
+  rotate_encryption_key: {
+    request: RotateEncryptionKeyReq;
+    answer: RotateEncryptionKeyInfo;
   };
   get_spdk_nvmf_log_flags_and_level: {
     request: GetSpdkNvmfLogFlagsAndLevelReq;

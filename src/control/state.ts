@@ -5,7 +5,7 @@ import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
 import { IMPORT_MODES, type ImportMode } from '../gateway/state/import.ts';
 import { answer, type RpcHandlers } from './answer.ts';
-import type { StateChange } from './gateway-types.ts';
+import type { EncryptionKey, StateChange } from './gateway-types.ts';
 
 /** Far more than a configuration of greatest size. */
 const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
@@ -15,7 +15,9 @@ const NOTHING_IMPORTED: { changes: StateChange[]; commits: number } = { changes:
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
-export function stateRpcs(gateway: GatewayApi): RpcHandlers<'export_state' | 'import_state'> {
+export function stateRpcs(
+  gateway: GatewayApi,
+): RpcHandlers<'export_state' | 'import_state' | 'list_encryption_keys' | 'rotate_encryption_key'> {
   return {
     export_state: () =>
       answer('Failure exporting the configuration', { document: Buffer.alloc(0), version: 0 }, async () => {
@@ -28,6 +30,17 @@ export function stateRpcs(gateway: GatewayApi): RpcHandlers<'export_state' | 'im
         const mode = toMode(request.mode);
         const text = await textOf(request.document);
         return gateway.state.importState(text, mode, request.dry_run);
+      }),
+
+    list_encryption_keys: () =>
+      answer('Failure listing the encryption keys', { keys: [] as EncryptionKey[] }, async () => ({
+        keys: gateway.state.encryptionKeys(),
+      })),
+
+    rotate_encryption_key: () =>
+      answer('Failure encrypting the keys anew', { key_id: '', changed: 0 }, async () => {
+        const changed = await gateway.state.rotateKeys();
+        return { changed, key_id: gateway.state.encryptionKeys()[0]?.id ?? '' };
       }),
   };
 }

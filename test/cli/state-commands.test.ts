@@ -103,3 +103,12 @@ it('import of what is no dump says so', async () => {
     err: expect.stringContaining('line 2'),
   });
 });
+
+it('key list and key rotate say which key encrypts what', async () => {
+  const { out } = await cli('key list');
+  expect(out).toMatch(/aaaaaaaaaaaa\s+\S?\s*yes.*1/);
+  expect(out).toMatch(/bbbbbbbbbbbb\s+\S?\s*no.*2/);
+  expect((await cli('key rotate')).out).toBe(
+    'Encrypting with key aaaaaaaaaaaa (hosts and subsystems: 3): Successful',
+  );
+});

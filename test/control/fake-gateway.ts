@@ -384,6 +384,17 @@ export class FakeState implements StateApi {
     this.lastImport = { mode, dryRun };
     return { changes: this.changes, commits: 1 };
   }
+
+  encryptionKeys() {
+    return [
+      { id: 'aaaaaaaaaaaa', known: true, secrets: 1 },
+      { id: 'bbbbbbbbbbbb', known: false, secrets: 2 },
+    ];
+  }
+
+  async rotateKeys() {
+    return 3;
+  }
 }
 
 /** Says what the test wants. */

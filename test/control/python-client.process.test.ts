@@ -128,6 +128,8 @@ function everything(): [rpc: string, request: object][] {
     ['rebalance', { dry_run: true }],
     ['export_state', {}],
     ['import_state', { document: 'bm90IGNvbXByZXNzZWQ=' }],
+    ['list_encryption_keys', {}],
+    ['rotate_encryption_key', {}],
     ['namespace_delete', ns],
     ['delete_listener', listener()],
     ['remove_host', { subsystem_nqn: NQN, host_nqn: HOST }],
@@ -147,6 +149,7 @@ const REFUSED = new Set([
   'move_ana_group',
   'ok_to_stop',
   'import_state',
+  'rotate_encryption_key',
   'get_connection_io_statistics',
 ]);
 

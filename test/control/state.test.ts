@@ -42,3 +42,19 @@ it.each([
   expect(answer.status).toBe(22);
   expect(answer.error_message).toMatch(reason);
 });
+
+it('list_encryption_keys and rotate_encryption_key say what is encrypted with what', async () => {
+  expect(await served.call('list_encryption_keys', {})).toEqual({
+    status: 0,
+    error_message: 'Success',
+    keys: [
+      { id: 'aaaaaaaaaaaa', known: true, secrets: 1 },
+      { id: 'bbbbbbbbbbbb', known: false, secrets: 2 },
+    ],
+  });
+  expect(await served.call('rotate_encryption_key', {})).toMatchObject({
+    status: 0,
+    key_id: 'aaaaaaaaaaaa',
+    changed: 3,
+  });
+});

@@ -1,6 +1,6 @@
 /** Keys of hosts and subsystems: what is taken, how it is kept, and whom it keeps out. */
 import { randomBytes } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { SecretBox } from '../../src/gateway/configuration/secret-box.ts';
 import { MemoryRecords } from '../../src/store/memory-store.ts';
 import { ConnectRefused } from '../initiator/controller.ts';
@@ -150,4 +150,85 @@ it('keep their host out, also where any host may come, until they are deleted; w
 it('of any host make no sense', async () => {
   const { gateway } = await withSubsystem();
   await expect(gateway.addHost(NQN, '*', { psk: PSK })).rejects.toThrow(code('INVALID_ARGUMENT'));
+});
+
+const KEY_1 = Buffer.alloc(32, 1);
+const KEY_2 = Buffer.alloc(32, 2);
+const boxWith = (...keys: Buffer[]) => new SecretBox(keys, randomBytes);
+
+it('have a key file with several keys, one per line', () => {
+  const content = `# new\n${KEY_2.toString('base64')}\r\n\n${KEY_1.toString('hex')}\n`;
+  const box = SecretBox.fromFile(Buffer.from(content), 'f', randomBytes);
+  expect(box.keyIds).toEqual([boxOf(2).keyId, boxOf(1).keyId]);
+  const place = { record: 'host_a_b', field: 'psk' };
+  for (const by of [1, 2]) expect(box.open(boxOf(by).seal('secret', place), place)).toBe('secret');
+  expect(boxOf(2).open(box.seal('secret', place), place)).toBe('secret');
+  expect(() => SecretBox.fromFile(Buffer.from(`${content}x\n`), '/f', randomBytes)).toThrow(
+    /\/f is no key file: line 5 is no key/,
+  );
+  expect(() => SecretBox.fromFile(Buffer.from('# none\n'), '/f', randomBytes)).toThrow(/no key in it/);
+});
+
+it('are encrypted anew step by step, and no gateway is ever without', async () => {
+  const records = new MemoryRecords();
+  const old = await withSubsystem(records);
+  await old.gateway.addHost(NQN, HOST, { psk: PSK, dhchapKey: KEY, dhchapControllerKey: KEY });
+  const both = await withSubsystem(records, boxWith(KEY_2, KEY_1));
+  expect(both.complaints).toEqual([]);
+  const [newId, oldId] = [boxOf(2).keyId, boxOf(1).keyId];
+  // While one has the old file only, the old key is used on.
+  await both.gateway.addHost(NQN, OTHER, { dhchapKey: KEY });
+  expect(both.gateway.state.encryptionKeys()).toEqual([
+    { id: newId, known: true, secrets: 0 },
+    { id: oldId, known: true, secrets: 4 },
+  ]);
+  await vi.waitFor(() => expect(old.gateway.listHosts(NQN).hosts).toHaveLength(2));
+  await old.gateway.changeHostKey(NQN, OTHER, { dhchapControllerKey: KEY });
+  await vi.waitFor(() =>
+    expect(both.gateway.state.encryptionKeys()[1]).toMatchObject({ id: oldId, secrets: 5 }),
+  );
+  await both.gateway.changeSubsystemKey(NQN, KEY);
+  const { version } = records.snapshot;
+  expect(await both.gateway.state.rotateKeys()).toBe(3);
+  expect(records.snapshot.version).toBe(version + 1);
+  expect(await both.gateway.state.rotateKeys()).toBe(0);
+  expect(both.gateway.state.encryptionKeys()[1]).toEqual({ id: oldId, known: true, secrets: 0 });
+  const only = await withSubsystem(records, boxOf(2));
+  expect(only.complaints).toEqual([]);
+  expect(only.gateway.state.encryptionKeys()).toEqual([{ id: newId, known: true, secrets: 6 }]);
+  // Each still opens, at its place, and is what it was.
+  const { document } = await only.gateway.state.exportState();
+  const elsewhere = makeRig({ secrets: boxOf(2) });
+  await elsewhere.gateway.start();
+  await elsewhere.gateway.state.importState(document, 'empty', false);
+  await vi.waitFor(() =>
+    expect(old.gateway.state.encryptionKeys()).toContainEqual({ id: newId, known: false, secrets: 6 }),
+  );
+  await expect(old.gateway.addHost(NQN, `${OTHER}2`, { dhchapKey: KEY })).rejects.toThrow(
+    code('KEY_REQUIRED'),
+  );
+  await expect(old.gateway.state.rotateKeys()).rejects.toThrow(code('KEY_REQUIRED'));
+});
+
+it('are encrypted anew without their hosts noticing', async () => {
+  const records = new MemoryRecords();
+  const { gateway } = makeRig({ records, secrets: boxOf(1) });
+  const port = await serveOne({ gateway });
+  const controller = await host(port);
+  const { hostnqn } = controller.options;
+  await gateway.addHost(NQN, hostnqn);
+  await gateway.changeHostKey(NQN, hostnqn, { dhchapKey: KEY });
+  const identity = { version: '1', name: 'b', group: '', hostname: 'b', address: '127.0.0.1', port: 5500 };
+  const { gateway: other } = makeRig({ records, identity, shared: true, secrets: boxWith(KEY_2, KEY_1) });
+  await other.start();
+  expect(await other.state.rotateKeys()).toBe(1);
+  await vi.waitFor(() => expect(gateway.state.encryptionKeys()[1]?.known).toBe(false));
+  expect(gateway.listConnections(NQN)).toMatchObject([{ connected: true, hostDeleted: false }]);
+});
+
+it('are not encrypted anew without a key file', async () => {
+  const { gateway } = makeRig();
+  await gateway.start();
+  await expect(gateway.state.rotateKeys()).rejects.toThrow(/no key file; make one/);
+  expect(gateway.state.encryptionKeys()).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { getSubsystems } from './get-subsystems.ts';
 import { events, group } from './group.ts';
 import { gw } from './gw.ts';
 import { host } from './host.ts';
+import { key } from './key.ts';
 import { listener } from './listener.ts';
 import { namespace } from './namespace.ts';
 import { state } from './state.ts';
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   connection,
   getSubsystems,
   state,
+  key,
   config,
   version,
 ];

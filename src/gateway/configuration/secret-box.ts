@@ -17,6 +17,9 @@ const TAG_BYTES = 16;
 const ID_DIGITS = 12;
 const SEALED = new RegExp(`^${FORMAT}:([0-9a-f]{${ID_DIGITS}}):([A-Za-z0-9+/]+={0,2})$`);
 
+/** Keys of one file: the present one, and some that are on their way in or out. */
+const KEYS_MAX = 8;
+
 /** What to do for a key file. */
 export const MAKE_KEY_FILE =
   'make one with "openssl rand -base64 32 > FILE", readable by the gateway alone, give the same file to every gateway of the ' +
@@ -31,46 +34,49 @@ export interface SealedPlace {
 }
 
 export class SecretBox {
-  /** Tells keys apart; says nothing about the key. */
+  /** Of the first key. An id tells keys apart; it says nothing about the key. */
   readonly keyId: string;
-  readonly #key: Buffer;
+  /** Id -> key; the first is the one that secrets are to have. */
+  readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #random: (bytes: number) => Buffer;
 
-  /** @param random gives unpredictable bytes */
-  constructor(key: Buffer, random: (bytes: number) => Buffer) {
-    this.#key = key;
+  /**
+   * @param keys the first is the one that secrets are to have, the others open what is sealed with them
+   * @param random gives unpredictable bytes
+   */
+  constructor(keys: Buffer | readonly Buffer[], random: (bytes: number) => Buffer) {
+    const all = Buffer.isBuffer(keys) ? [keys] : keys;
+    this.#keys = new Map(all.map((key) => [idOf(key), key]));
     this.#random = random;
-    this.keyId = createHmac('sha256', key).update('anagate key id').digest('hex').slice(0, ID_DIGITS);
+    this.keyId = idOf(all[0]!);
   }
 
   /**
-   * With the key that a key file holds: 32 bytes in base64 (also the URL alphabet), in hexadecimal digits, or as they are.
+   * With the keys that a key file holds, one per line: 32 bytes in base64 (also the URL alphabet) or in hexadecimal digits; lines that
+   * begin with "#" say nothing. A file of 32 bytes is one key as it is.
    * @param path for messages
    * @throws AnagateError INVALID_ARGUMENT
    */
   static fromFile(content: Buffer, path: string, random: (bytes: number) => Buffer): SecretBox {
-    const key = keyOf(content);
-    if (key === null) {
-      throw new AnagateError(
-        'INVALID_ARGUMENT',
-        `${path} is no key file: it must hold ${KEY_BYTES} bytes, in base64, in hexadecimal or as they are. To have a new one: ` +
-          `openssl rand -base64 ${KEY_BYTES} > ${path}`,
-      );
-    }
-    return new SecretBox(key, random);
+    return new SecretBox(keysOf(content, path), random);
   }
 
-  /** Whether `sealed` is of the key that seals now. */
-  seals(sealed: string): boolean {
-    return sealedWith(sealed) === this.keyId;
+  /** In the order of the file. */
+  get keyIds(): string[] {
+    return [...this.#keys.keys()];
   }
 
-  seal(text: string, place: SealedPlace): string {
+  has(keyId: string): boolean {
+    return this.#keys.has(keyId);
+  }
+
+  /** @param keyId one that it {@link has} */
+  seal(text: string, place: SealedPlace, keyId = this.keyId): string {
     const nonce = this.#random(NONCE_BYTES);
-    const cipher = createCipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES });
+    const cipher = createCipheriv(CIPHER, this.#keys.get(keyId)!, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(placeBytes(place));
     const sealed = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-    return `${FORMAT}:${this.keyId}:${sealed.toString('base64')}`;
+    return `${FORMAT}:${keyId}:${sealed.toString('base64')}`;
   }
 
   /** @throws AnagateError KEY_REQUIRED: sealed with another key; STATE_CORRUPT: damaged, or made for another place */
@@ -78,12 +84,13 @@ export class SecretBox {
     const match = SEALED.exec(sealed);
     if (match === null) throw damaged(place);
     const [, keyId, base64] = match;
-    if (keyId !== this.keyId) throw otherKey(place, keyId!, this.keyId);
+    const key = this.#keys.get(keyId!);
+    if (key === undefined) throw otherKey(place, keyId!, this.keyIds);
     const bytes = Buffer.from(base64!, 'base64');
     if (bytes.length < NONCE_BYTES + TAG_BYTES) throw damaged(place);
     const nonce = bytes.subarray(0, NONCE_BYTES);
     const tagAt = bytes.length - TAG_BYTES;
-    const decipher = createDecipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(placeBytes(place)).setAuthTag(bytes.subarray(tagAt));
     try {
       return Buffer.concat([
@@ -101,9 +108,34 @@ export function sealedWith(text: string): string | null {
   return SEALED.exec(text)?.[1] ?? null;
 }
 
-function keyOf(content: Buffer): Buffer | null {
-  if (content.length === KEY_BYTES) return content;
-  const text = content.toString('latin1').trim();
+function idOf(key: Buffer): string {
+  return createHmac('sha256', key).update('anagate key id').digest('hex').slice(0, ID_DIGITS);
+}
+
+function keysOf(content: Buffer, path: string): Buffer[] {
+  if (content.length === KEY_BYTES) return [content];
+  const lines = content.toString('latin1').split('\n');
+  const keys = lines.flatMap((line, at) => {
+    const text = line.trim();
+    if (text === '' || text.startsWith('#')) return [];
+    const key = keyOf(text);
+    if (key === null) throw noKeyFile(path, `line ${at + 1} is no key`);
+    return [key];
+  });
+  if (keys.length === 0) throw noKeyFile(path, 'there is no key in it');
+  if (keys.length > KEYS_MAX) throw noKeyFile(path, `it has ${keys.length} keys, and ${KEYS_MAX} will do`);
+  return keys;
+}
+
+function noKeyFile(path: string, reason: string): AnagateError {
+  return new AnagateError(
+    'INVALID_ARGUMENT',
+    `${path} is no key file: ${reason}. A key has ${KEY_BYTES} bytes, in base64 or in hexadecimal, one per line. To have a new one: ` +
+      `openssl rand -base64 ${KEY_BYTES} > ${path}`,
+  );
+}
+
+function keyOf(text: string): Buffer | null {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Buffer.from(text, 'hex');
   // Node reads both alphabets.
   return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : null;
@@ -113,10 +145,10 @@ function placeBytes({ record, field }: SealedPlace): Buffer {
   return Buffer.from(`${record}\n${field}`);
 }
 
-function otherKey({ record, field }: SealedPlace, theirs: string, ours: string): AnagateError {
+function otherKey({ record, field }: SealedPlace, theirs: string, ours: string[]): AnagateError {
   return new AnagateError(
     'KEY_REQUIRED',
-    `${field} of ${record} is encrypted with key ${theirs}, but this gateway's key file (encryption_key) has key ${ours}; ` +
+    `${field} of ${record} is encrypted with key ${theirs}, but this gateway's key file (encryption_key) has key ${ours.join(', ')}; ` +
       'give all gateways of the group the same file',
   );
 }

@@ -12,6 +12,7 @@ import {
 } from '../configuration/configuration.ts';
 import {
   type ConfigRecord,
+  encodeRecord,
   type HostRecord,
   keyOf,
   type SubsystemKeyRecord,
@@ -172,11 +173,13 @@ export function sealSubsystemKey(
   return { ...record, dhchapKey: seal(config, record, 'dhchap_key', key, box) };
 }
 
-/** Ids of the keys with which the secrets of the configuration are sealed. */
-export function secretKeyIds(config: Configuration): Set<string> {
-  const ids = new Set<string>();
+/** Ids of the keys with which the secrets of the configuration are sealed, and how many with each. */
+export function secretKeyIds(config: Configuration): Map<string, number> {
+  const ids = new Map<string, number>();
   const add = (sealed: string | undefined): void => {
-    if (sealed !== undefined) ids.add(sealedWith(sealed)!);
+    if (sealed === undefined) return;
+    const id = sealedWith(sealed)!;
+    ids.set(id, (ids.get(id) ?? 0) + 1);
   };
   for (const { hostRecords, key } of config.subsystems.values()) {
     add(key?.dhchapKey);
@@ -191,12 +194,12 @@ export function secretKeyIds(config: Configuration): Set<string> {
 
 /** What is wrong with the key file for the secrets that there are; null: nothing. */
 export function keyFileTrouble(config: Configuration, box: SecretBox | null): string | null {
-  const others = [...secretKeyIds(config)].filter((id) => id !== box?.keyId);
+  const others = [...secretKeyIds(config).keys()].filter((id) => !box?.has(id));
   if (others.length === 0) return null;
   const made = `the keys of the configuration are encrypted with key ${others.join(', ')}`;
   return box === null
     ? `${made}, and this gateway has no key file; name it as encryption_key in [gateway] of its configuration file`
-    : `${made}, but this gateway's key file (encryption_key) has key ${box.keyId}; all gateways of a group need the same file`;
+    : `${made}, but this gateway's key file (encryption_key) has key ${box.keyIds.join(', ')}; all gateways of a group need the same file`;
 }
 
 function sealHost(
@@ -236,7 +239,43 @@ function seal(
   }
   const trouble = keyFileTrouble(config, box);
   if (trouble !== null) refuse('KEY_REQUIRED', `the key is not stored: ${trouble}`);
-  return box.seal(text, { record: keyOf(record), field });
+  // Until the secrets are sealed anew, others may not have a new key yet.
+  const [inUse = box.keyId, ...others] = secretKeyIds(config).keys();
+  return box.seal(text, { record: keyOf(record), field }, others.length > 0 ? box.keyId : inUse);
+}
+
+/** The secrets that are sealed with another key than the first of the key file, sealed with that. */
+export function planRotateKeys(config: Configuration, box: SecretBox | null): ConfigChange[] {
+  const trouble = keyFileTrouble(config, box);
+  if (trouble !== null) refuse('KEY_REQUIRED', `no key was encrypted anew: ${trouble}`);
+  if (box === null) refuse('KEY_REQUIRED', `this gateway has no key file; ${MAKE_KEY_FILE}`);
+  const anew = (record: ConfigRecord, field: string, sealed: string): string => {
+    if (sealedWith(sealed) === box.keyId) return sealed;
+    const place = { record: keyOf(record), field };
+    return box.seal(box.open(sealed, place), place);
+  };
+  const changes: ConfigChange[] = [];
+  for (const record of config.records.values()) {
+    const renewed = withSecrets(record, (field, sealed) => anew(record, field, sealed));
+    if (encodeRecord(renewed) !== encodeRecord(record)) changes.push(setRecord(renewed));
+  }
+  return changes;
+}
+
+/** The record with each secret replaced; `field` is the name in the record's JSON. */
+function withSecrets(record: ConfigRecord, replace: (field: string, sealed: string) => string): ConfigRecord {
+  if (record.kind === 'key-subsystem')
+    return { ...record, dhchapKey: replace('dhchap_key', record.dhchapKey) };
+  if (record.kind !== 'host') return record;
+  const { psk, dhchapKey, dhchapControllerKey } = record;
+  return {
+    ...record,
+    ...(psk !== undefined && { psk: replace('psk', psk) }),
+    ...(dhchapKey !== undefined && { dhchapKey: replace('dhchap_key', dhchapKey) }),
+    ...(dhchapControllerKey !== undefined && {
+      dhchapControllerKey: replace('dhchap_ctrlr_key', dhchapControllerKey),
+    }),
+  };
 }
 
 /** A controller proves itself only to a host that does; with a key of the subsystem every host has to. */

@@ -53,12 +53,11 @@ export function readRecord(key: string, text: string): ConfigRecord {
 
 /**
  * The record as the request for it would have stored it into `config`, which has what it belongs to. Throws as that request does.
- * Keys that an older key of the key file encrypted are encrypted anew.
  */
 export function admit(config: Configuration, record: ConfigRecord, context: AdmissionContext): ConfigRecord {
   const admitted = planned(config, record, context);
   // A plan that stores something else would silently change what was asked for.
-  if (encodeRecord(admitted) !== encodeRecord(resealed(record, admitted)))
+  if (encodeRecord(admitted) !== encodeRecord(record))
     refuse('INVALID_ARGUMENT', `it would be stored as ${encodeRecord(admitted)}`);
   return admitted;
 }
@@ -131,7 +130,7 @@ function admitHost(config: Configuration, record: HostRecord, box: SecretBox | n
     dhchapControllerKey: open('dhchap_ctrlr_key', dhchapControllerKey),
   };
   const host = only(planAddHost(config, nqn, hostNqn, keys, box)) as HostRecord;
-  return withSealed(record, { ...host, ...(record.keepConnections && { keepConnections: true }) }, box);
+  return withSealed(record, { ...host, ...(record.keepConnections && { keepConnections: true }) });
 }
 
 function admitSubsystemKey(
@@ -140,11 +139,7 @@ function admitSubsystemKey(
   box: SecretBox | null,
 ): SubsystemKeyRecord {
   const key = openSecret(record, 'dhchap_key', record.dhchapKey, box)!;
-  return withSealed(
-    record,
-    only(planChangeSubsystemKey(config, record.nqn, key, box)) as SubsystemKeyRecord,
-    box,
-  );
+  return withSealed(record, only(planChangeSubsystemKey(config, record.nqn, key, box)) as SubsystemKeyRecord);
 }
 
 /** A key that cannot be read here would keep its host out for ever. */
@@ -160,25 +155,13 @@ function openSecret(
   return box.open(sealed, { record: keyOf(record), field });
 }
 
-const SECRETS = ['psk', 'dhchapKey', 'dhchapControllerKey'] as const;
-
-/** `fresh` with the sealed texts of `record` that are sealed with the present key: the same secret stays the same text. */
-function withSealed<R extends HostRecord | SubsystemKeyRecord>(
-  record: R,
-  fresh: R,
-  box: SecretBox | null,
-): R {
-  const kept = SECRETS.flatMap((name) => {
-    const sealed = (record as Partial<HostRecord>)[name];
-    return sealed !== undefined && box?.seals(sealed) ? [[name, sealed] as const] : [];
-  });
-  return { ...fresh, ...Object.fromEntries(kept) };
-}
-
-/** `record` with the secrets of `admitted`, which may be encrypted anew. */
-function resealed(record: ConfigRecord, admitted: ConfigRecord): ConfigRecord {
-  const fresh = SECRETS.flatMap((name) =>
-    name in record && name in admitted ? [[name, (admitted as HostRecord)[name]] as const] : [],
-  );
-  return { ...record, ...Object.fromEntries(fresh) } as ConfigRecord;
+/** `fresh` with the sealed texts of `record`: a secret that did not change stays the same text. */
+function withSealed<R extends HostRecord | SubsystemKeyRecord>(record: R, fresh: R): R {
+  const { psk, dhchapKey, dhchapControllerKey } = record as HostRecord;
+  return {
+    ...fresh,
+    ...(psk !== undefined && { psk }),
+    ...(dhchapKey !== undefined && { dhchapKey }),
+    ...(dhchapControllerKey !== undefined && { dhchapControllerKey }),
+  };
 }

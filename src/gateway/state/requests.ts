@@ -3,6 +3,7 @@ import { AnagateError } from '../../base/errors.ts';
 import type { ConfigChange } from '../../store/store.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { isGatewayKey } from '../configuration/records.ts';
+import { planRotateKeys, secretKeyIds } from '../plans/access.ts';
 import { decodeStateDocument, encodeStateDocument } from './document.ts';
 import { type ImportContext, type ImportedChange, type ImportMode, planImport } from './import.ts';
 
@@ -14,6 +15,19 @@ export interface StateApi {
    * each record that cannot be used, and has changed nothing then.
    */
   importState(document: string, mode: ImportMode, dryRun: boolean): Promise<ImportedState>;
+  /** The keys that encrypt secrets: those of the key file in its order, then others that are in use. */
+  encryptionKeys(): EncryptionKey[];
+  /** Encrypts all secrets with the first key of the key file. Resolves with the records that it took. KEY_REQUIRED: one cannot be opened. */
+  rotateKeys(): Promise<number>;
+}
+
+export interface EncryptionKey {
+  /** Says nothing about the key. */
+  id: string;
+  /** This gateway's key file has it. */
+  known: boolean;
+  /** Secrets of hosts and subsystems that it encrypts. */
+  secrets: number;
 }
 
 export interface ImportedState {
@@ -57,6 +71,22 @@ export class StateRequests implements StateApi {
       return progress.result;
     }).catch((error: unknown) => {
       throw progress.explained(error);
+    });
+  }
+
+  encryptionKeys(): EncryptionKey[] {
+    const { config, box } = this.#options;
+    const inUse = secretKeyIds(config);
+    const ids = new Set([...(box?.keyIds ?? []), ...inUse.keys()]);
+    return [...ids].map((id) => ({ id, known: box?.has(id) ?? false, secrets: inUse.get(id) ?? 0 }));
+  }
+
+  rotateKeys(): Promise<number> {
+    const { config, box, mutate, commit } = this.#options;
+    return mutate(async () => {
+      const changes = planRotateKeys(config, box);
+      if (changes.length > 0) await commit(changes);
+      return changes.length;
     });
   }
 
