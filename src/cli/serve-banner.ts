@@ -99,7 +99,7 @@ function managementLines({ grpc, grpcAuth, program }: BannerFacts): string[] {
     grpcAuth ? ' --client-key FILE --client-cert FILE --server-cert FILE' : '',
   ].join('');
   return [
-    'To manage it, in another terminal:',
+    'To manage it, in another terminal in this directory:',
     `  ${program}${server} subsystem list`,
     `  ${program}${server} namespace add --help`,
     'Ctrl-C stops it; what is configured stays.',

@@ -1,4 +1,5 @@
 /** The listener RPCs. */
+import { isIPv6 } from 'node:net';
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi, ListenerInfo as Listener } from '../gateway/gateway-api.ts';
 import type { ListenerChecks, ListenerSpec } from '../gateway/plans/requests.ts';
@@ -92,8 +93,9 @@ function ownHostName(gateway: GatewayApi, { nqn, hostName, traddr, trsvcid }: Li
   return !names.includes(hostName) && names.includes(EVERY_NODE) ? EVERY_NODE : hostName;
 }
 
-function addressText(request: { traddr: string; trsvcid?: number }): string {
-  return request.trsvcid === undefined ? request.traddr : `${request.traddr}:${request.trsvcid}`;
+function addressText({ traddr, trsvcid }: { traddr: string; trsvcid?: number }): string {
+  if (trsvcid === undefined) return traddr;
+  return isIPv6(traddr) ? `[${traddr}]:${trsvcid}` : `${traddr}:${trsvcid}`;
 }
 
 function toListenerInfo(listener: Listener): ListenerInfo {

@@ -1,5 +1,5 @@
-/** docs/cli.md and docs/compatibility.md say what the code does. */
-import { readFileSync } from 'node:fs';
+/** docs/cli.md, docs/compatibility.md and docs/proof.md say what there is. */
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { aliasesOf, type Command, isNoun, type Verb } from '../../src/cli/command.ts';
 import { GLOBAL_OPTIONS } from '../../src/cli/command-line.ts';
@@ -59,6 +59,15 @@ describe('docs/cli.md', () => {
       const { status, err } = await runCli(line, nobody);
       expect([0, ECONNREFUSED], `${example}: ${err}`).toContain(status);
     }
+  });
+});
+
+describe('docs/proof.md', () => {
+  it('names tests that there are', () => {
+    const files = [...read('proof.md').matchAll(/`([\w/-]+(?:\.\w+)*\.test\.ts)`/g)].map(([, file]) => file!);
+    expect(files.length).toBeGreaterThan(50);
+    const missing = files.filter((file) => !existsSync(new URL(`../${file}`, import.meta.url)));
+    expect(missing).toEqual([]);
   });
 });
 

@@ -427,6 +427,12 @@ describe('a refusal says', () => {
     const { error_message: message } = (await served.call(rpc, request)) as { error_message: string };
     expect(message.endsWith(`: ${reason}`), message).toBe(true);
   });
+
+  it('an IPv6 address apart from its port', async () => {
+    const request = { nqn: 'nqn.x', traddr: '2001:db8::1', trsvcid: 4420 };
+    for (const rpc of ['create_listener', 'delete_listener'] as const)
+      expect((await served.call(rpc, request)).error_message).toContain(' [2001:db8::1]:4420');
+  });
 });
 
 describe('list_connections', () => {
