@@ -206,7 +206,9 @@ describeWithCeph('images', () => {
     expect(await codeOf(rival.promises.write(0, Buffer.from('x')))).toBe('EROFS');
     expect(await rival.promises.read(0, 1)).toHaveLength(1);
     expect(await codeOf(theirs.images.remove(name))).toBe('EBUSY');
+    expect(await codeOf(rival.releaseLock())).toBe('EINVAL');
     await owner.releaseLock();
+    expect(await codeOf(owner.releaseLock())).toBe('EINVAL');
     await rival.acquireLock();
     expect([await owner.isLockOwner(), await rival.isLockOwner()]).toEqual([false, true]);
     await Promise.all([owner.close(), rival.close()]);

@@ -315,11 +315,10 @@ export class RbdDevice implements BlockDevice {
       await device.close();
     }
     if (!this.#holdsLock || this.#opened === null || this.#opened.session.fenced) return;
-    const { image } = this.#opened;
-    if (await image.isLockOwner()) {
-      await image.promises.flush();
-      await image.releaseLock();
-    }
+    // Nothing is under way, and librbd makes sure of that once more. EINVAL: somebody broke the lock.
+    await this.#opened.image.releaseLock().catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    });
     this.#holdsLock = false;
   }
 

@@ -241,6 +241,7 @@ export class Image {
     await this.#binding.acquireLock(this.#handle);
   }
 
+  /** When I/O under way has ended. EINVAL: not taken, or given up since; a lock that somebody broke just now is no error. */
   async releaseLock(): Promise<void> {
     await this.#binding.releaseLock(this.#handle);
   }

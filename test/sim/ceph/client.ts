@@ -25,6 +25,7 @@ const ERRNO = {
   ENOENT: 2,
   EIO: 5,
   EEXIST: 17,
+  EINVAL: 22,
   EROFS: 30,
   ERANGE: 34,
   EOVERFLOW: 75,

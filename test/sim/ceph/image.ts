@@ -152,6 +152,7 @@ export class SimImage {
   }
 
   async releaseLock(): Promise<void> {
+    if (!this.#ownsLock) throw clusterError('EINVAL');
     await this.promises.flush();
     await this.#promise<void>((done) => this.#release(done));
   }
