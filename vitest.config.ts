@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
+const setupFiles = ['test/patience.ts'];
 const LAYERS = '{base,wire,target,transport,backend,store,monitor,gateway,control,cli,observe,config}';
 
 /**
@@ -13,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles,
           include: [`test/${LAYERS}/**/*.test.ts`, 'test/*.test.ts'],
           exclude: ['test/**/*.process.test.ts', 'test/**/*.rados.test.ts'],
           testTimeout: 20_000,
@@ -21,16 +23,18 @@ export default defineConfig({
       {
         test: {
           name: 'process',
+          setupFiles,
           include: ['test/**/*.process.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
-      { test: { name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 300_000 } },
-      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'sim', setupFiles, include: ['test/sim/**/*.test.ts'], testTimeout: 300_000 } },
+      { test: { name: 'conformance', setupFiles, include: ['test/conformance/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           name: 'e2e',
+          setupFiles,
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
@@ -41,6 +45,7 @@ export default defineConfig({
         // needs a Ceph cluster, which it starts: npm run test:ceph
         test: {
           name: 'rados',
+          setupFiles,
           include: ['test/{node-rados,rbd}/**/*.test.ts', 'test/**/*.rados.test.ts'],
           globalSetup: ['test/node-rados/harness/global-setup.ts'],
           testTimeout: 60_000,
