@@ -123,7 +123,7 @@ async function start(
     log,
   });
   running.add(() => backends.close());
-  if (settings.demo && alone) {
+  if (settings.demo && alone !== null) {
     const { address, ioPort } = settings;
     const newSerialNumber = () => newSerial(random.integer);
     await ensureDemo({
@@ -154,7 +154,7 @@ async function start(
     target,
     openBackend: backends.open,
     groups: backends,
-    shared: !alone,
+    shared: alone === null,
     verifyListenerAddress: settings.verifyListenerAddress,
     ...(shared !== null && { lease: shared.lease }),
     limits: settings,
@@ -175,6 +175,9 @@ async function start(
   const grpc = await startGrpcServer({
     gateway,
     admin: monitor.admin,
+    ...(alone !== null && {
+      alone: alone.questions({ identity, location: settings.location, startedMs: systemClock.wallMs() }),
+    }),
     ...(shared !== null && { peers: shared.peers }),
     address: settings.grpcAddress,
     port: settings.grpcPort,

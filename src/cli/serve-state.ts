@@ -20,8 +20,8 @@ export interface ServeState {
   monitor: MonitorClient;
   /** For people: where the configuration is. */
   place: string;
-  /** This process alone writes the configuration. */
-  alone: boolean;
+  /** The monitor, when this process alone writes the configuration; null: it is one of several. */
+  alone: LocalMonitor | null;
   /** Files that namespaces must not use. */
   reservedPaths: readonly string[];
   /** What the gateways of a group that decide together share; null: nobody else could serve what this one serves. */
@@ -60,11 +60,12 @@ async function openFile(
     log.flush();
     process.exit(1);
   });
+  const monitor = new LocalMonitor();
   return {
     store: await FileStore.open(stateDir),
-    monitor: new LocalMonitor(),
+    monitor,
     place: stateDir,
-    alone: true,
+    alone: monitor,
     shared: null,
     reservedPaths: [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((file) =>
       join(stateDir, file),
@@ -94,7 +95,7 @@ async function openGroup(
   });
   onStop(() => store.close());
   requireFits({ name, owners }, await store.rollCall());
-  const state = { store, place: store.description, alone: false, reservedPaths: [] };
+  const state = { store, place: store.description, alone: null, reservedPaths: [] };
   if (owners !== undefined) return { ...state, monitor: new StaticMonitor(name, owners), shared: null };
   const { openSharedMonitor } = await import('./serve-group.ts');
   const shared = await openSharedMonitor(settings, pool, log);

@@ -1,10 +1,10 @@
 /** What changes of the group of gateways would do, from what its map says: one sentence per effect. Pure. */
 import { AnagateError } from '../base/errors.ts';
-import type { GatewayRow, MonitorAdmin } from '../monitor/admin.ts';
+import type { GatewayRow, GroupQuestions } from '../monitor/admin.ts';
 
-/** Of drain, disable and delete; what does no harm has nothing to say. Throws INVALID_ARGUMENT for a gateway that is not there. */
-export function rehearseChange(admin: MonitorAdmin, action: string, name: string): string[] {
-  const gateway = find(admin, name);
+/** Of drain, disable and delete; what does no harm has nothing to say. Throws GATEWAY_NOT_FOUND. */
+export function rehearseChange(admin: GroupQuestions, action: string, name: string): string[] {
+  const gateway = findGateway(admin, name);
   if (!['drain', 'disable', 'delete'].includes(action)) return [];
   const others = admin.gateways().filter((row) => row.name !== name && isReady(row));
   const takers = others.map((row) => row.name).join(' or ');
@@ -30,16 +30,19 @@ export function rehearseChange(admin: MonitorAdmin, action: string, name: string
 }
 
 /** Throws INVALID_ARGUMENT for what would be refused. */
-export function rehearseMove(admin: MonitorAdmin, id: number, name: string): string[] {
-  const target = find(admin, name);
+export function rehearseMove(admin: GroupQuestions, id: number, name: string): string[] {
+  const target = findGateway(admin, name);
   const group = admin.groups().find((row) => row.id === id);
   if (group === undefined)
-    throw invalid(`there is no ANA group ${id}; group show lists those that there are`);
+    throw new AnagateError(
+      'ANA_GROUP_NOT_FOUND',
+      `there is no ANA group ${id}; group show lists those that there are`,
+    );
   if (group.owner === null)
     throw invalid(`ANA group ${id} has no owner now; it goes to the first gateway that can serve it`);
   if (group.owner === name) return [];
   if (!isReady(target)) throw invalid(`${name} cannot take ANA group ${id}: it is ${stateOf(target)}`);
-  const owner = find(admin, group.owner);
+  const owner = findGateway(admin, group.owner);
   const missing = owner.hosts.filter((host) => !target.hosts.includes(host));
   return [
     `ANA group ${id} would be handed over from ${group.owner} to ${name}`,
@@ -53,10 +56,14 @@ export function rehearseMove(admin: MonitorAdmin, id: number, name: string): str
   ];
 }
 
-function find(admin: MonitorAdmin, name: string): GatewayRow {
+/** The gateway of that name. Throws GATEWAY_NOT_FOUND. */
+export function findGateway(admin: GroupQuestions, name: string): GatewayRow {
   const row = admin.gateways().find((one) => one.name === name);
   if (row !== undefined) return row;
-  throw invalid(`there is no gateway "${name}" in this group; gw list shows those that there are`);
+  throw new AnagateError(
+    'GATEWAY_NOT_FOUND',
+    `there is no gateway "${name}" in this group; gw list shows those that there are`,
+  );
 }
 
 function isReady({ availability, enabled, drain }: GatewayRow): boolean {

@@ -1,7 +1,7 @@
 /** The RPCs about the group of gateways: who is in it, who owns which ANA group, and what operators change of that. */
 import { AnagateError } from '../base/errors.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
-import type { GatewayRow, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
+import type { GatewayRow, GroupQuestions, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
 import type { OwnershipChange } from '../monitor/group-map.ts';
 import type { AdminCommand } from '../monitor/machine.ts';
 import { answer, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
@@ -12,7 +12,7 @@ import type {
   NamespaceMove,
   OwnershipChange as OwnershipChangeMessage,
 } from './gateway-types.ts';
-import { rehearseChange, rehearseMove } from './group-rehearsal.ts';
+import { findGateway, rehearseChange, rehearseMove } from './group-rehearsal.ts';
 
 type GroupRpc =
   | 'list_gateways'
@@ -23,15 +23,19 @@ type GroupRpc =
   | 'ok_to_stop'
   | 'rebalance';
 
-/** `admin` is null where no monitor of a group decides. */
-export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcHandlers<GroupRpc> {
+/** `admin` is null where no monitor of a group decides; `questions` where nobody knows who owns what either. */
+export function groupRpcs(
+  gateway: GatewayApi,
+  admin: MonitorAdmin | null,
+  questions: GroupQuestions | null = admin,
+): RpcHandlers<GroupRpc> {
   return {
     list_gateways: () =>
       answer(
         'Failure listing the gateways of the group',
         { epoch: 0, gateways: [] as GroupGateway[] },
         () => {
-          const monitor = required(admin);
+          const monitor = required(questions);
           const leader = monitor.leader()?.gateway;
           return {
             epoch: monitor.epoch,
@@ -43,12 +47,12 @@ export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcH
       ),
     list_ana_groups: () =>
       answer('Failure listing the ANA groups', { epoch: 0, ana_groups: [] as AnaGroupInfo[] }, () => {
-        const monitor = required(admin);
+        const monitor = required(questions);
         return { epoch: monitor.epoch, ana_groups: monitor.groups().map(toGroup), ...ageOf(monitor) };
       }),
     list_ownership_changes: () =>
       answer('Failure listing the changes of ownership', { changes: [] as OwnershipChangeMessage[] }, () => {
-        const monitor = required(admin);
+        const monitor = required(questions);
         return { changes: monitor.events().map(toChange), ...ageOf(monitor) };
       }),
     change_gateway: (request) =>
@@ -76,7 +80,9 @@ export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcH
       answer('Failure asking whether gateways may be stopped', { ok: false, reasons: [] as string[] }, () => {
         const names = gateways.map(requireName);
         if (names.length === 0) throw new AnagateError('INVALID_ARGUMENT', 'no gateway is named');
-        const reasons = [...required(admin).okToStop(names)];
+        const monitor = required(questions);
+        for (const name of names) findGateway(monitor, name);
+        const reasons = [...monitor.okToStop(names)];
         return { ok: reasons.length === 0, reasons };
       }),
     rebalance: ({ dry_run: dryRun }) => {
@@ -95,17 +101,17 @@ export function groupRpcs(gateway: GatewayApi, admin: MonitorAdmin | null): RpcH
   };
 }
 
-function required(admin: MonitorAdmin | null): MonitorAdmin {
+function required<T extends GroupQuestions>(admin: T | null): T {
   if (admin !== null) return admin;
   throw new AnagateError(
     'NOT_SUPPORTED',
-    'this gateway is not in a group that decides together: it is alone, or [monitor] owners of its configuration file says ' +
-      'who owns which ANA group',
+    'there is nobody to hand over to: this gateway is not in a group that decides together, as it has no [ceph] pool, or ' +
+      '[monitor] owners of its configuration file says who owns which ANA group',
   );
 }
 
 /** Old news is told as such. */
-function ageOf({ staleMs }: MonitorAdmin): { stale_ms?: number } {
+function ageOf({ staleMs }: GroupQuestions): { stale_ms?: number } {
   return staleMs === null ? {} : { stale_ms: Math.round(staleMs) };
 }
 

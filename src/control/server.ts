@@ -14,7 +14,7 @@ import { systemTimers, type Timers } from '../base/clock.ts';
 import { ERROR_ERRNO } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
-import type { MonitorAdmin } from '../monitor/admin.ts';
+import type { GroupQuestions, MonitorAdmin } from '../monitor/admin.ts';
 import { GrpcFailure, type RpcHandlers } from './answer.ts';
 import { connectionRpcs } from './connections.ts';
 import { gatewayInfoRpcs } from './gateway-info.ts';
@@ -39,6 +39,8 @@ export interface GrpcServerOptions {
   gateway: GatewayApi;
   /** Of the monitor; null or absent: no group decides here. */
   admin?: MonitorAdmin | null;
+  /** What a gateway that is alone knows of itself, in place of `admin`. */
+  alone?: GroupQuestions;
   /** Streams of the other gateways of the group, if there is one. */
   peers?: GrpcPeerStreams;
   /** IPv4 or IPv6 address, or a host name, to listen on. */
@@ -95,7 +97,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
 }
 
-function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHandlers {
+function gatewayHandlers({ gateway, admin = null, alone, version }: GrpcServerOptions): RpcHandlers {
   return {
     ...subsystemRpcs(gateway),
     ...listenerRpcs(gateway),
@@ -106,7 +108,7 @@ function gatewayHandlers({ gateway, admin, version }: GrpcServerOptions): RpcHan
     ...statisticsRpcs(gateway),
     ...stateRpcs(gateway),
     ...gatewayInfoRpcs(gateway, version),
-    ...groupRpcs(gateway, admin ?? null),
+    ...groupRpcs(gateway, admin, admin ?? alone ?? null),
     ...unsupportedRpcs,
   };
 }

@@ -49,7 +49,8 @@ export interface LeaderRow {
   readonly ageMs: number;
 }
 
-export interface MonitorAdmin {
+/** What can be asked, also of a gateway that is alone. */
+export interface GroupQuestions {
   /** Of the map that was applied last. */
   readonly epoch: number;
   /** This gateway does not reach the group's objects now: so long ago, ms, is what follows; null: it does. */
@@ -62,10 +63,13 @@ export interface MonitorAdmin {
   events(): readonly OwnershipChange[];
   /** null: nobody leads at the moment. */
   leader(): LeaderRow | null;
+  /** Why these gateways must not be stopped together now, one reason each; empty: they may. */
+  okToStop(gateways: readonly string[]): readonly string[];
+}
+
+export interface MonitorAdmin extends GroupQuestions {
   /** Resolves when it is done. Rejects with an AnagateError that says why not and what to do. */
   request(command: AdminCommand): Promise<void>;
   /** As {@link request}; resolves when the gateway owns nothing any more. Rejects, naming the hosts in the way, when that takes too long. */
   drain(gateway: string, force: boolean): Promise<void>;
-  /** Why these gateways must not be stopped together now, one reason each; empty: they may. */
-  okToStop(gateways: readonly string[]): readonly string[];
 }

@@ -1,11 +1,11 @@
 /** What operators see and command, on any gateway of the group: it shows the map and the beacons, and asks the leader with its own beacon. */
 import type { Timer, Timers } from '../base/clock.ts';
-import { AnagateError } from '../base/errors.ts';
+import { AnagateError, type ErrorCode } from '../base/errors.ts';
 import type { GatewayRow, GroupRow, LeaderRow, MonitorAdmin } from './admin.ts';
 import type { Beacon } from './beacon.ts';
 import type { BeaconWatch } from './beacon-watch.ts';
 import type { Election } from './election.ts';
-import { type GroupMap, gatewayOf, type OwnershipChange } from './group-map.ts';
+import { type GroupMap, gatewayOf, groupOf, type OwnershipChange } from './group-map.ts';
 import { gatewayRow, groupRow } from './group-rows.ts';
 import { type AdminCommand, type AdminRequest, listedHosts, okToStop } from './machine.ts';
 import { missingHosts } from './placement.ts';
@@ -119,8 +119,8 @@ export class GroupAdmin implements MonitorAdmin {
   /** A map was read. */
   read(map: GroupMap): void {
     for (const { id, refusal } of map.answers) {
-      const error = refusal === null ? null : new AnagateError('INVALID_ARGUMENT', refusal);
-      this.#asked.get(id)?.settle(error);
+      const asked = this.#asked.get(id);
+      asked?.settle(refusal === null ? null : new AnagateError(codeOf(asked.request.command, map), refusal));
     }
     for (const wait of this.#waits) if (wait.isOver(map)) wait.resolve();
   }
@@ -210,6 +210,13 @@ export class GroupAdmin implements MonitorAdmin {
       .filter((beacon) => gatewayOf(map(), beacon.gateway)?.incarnation?.id === beacon.incarnation);
     return new Map(present.map((beacon) => [beacon.gateway, beacon]));
   }
+}
+
+/** Of a refusal: what is named is not there, or it cannot be done to it. */
+function codeOf(command: AdminCommand, map: GroupMap): ErrorCode {
+  if (command.kind !== 'create' && gatewayOf(map, command.gateway) === undefined) return 'GATEWAY_NOT_FOUND';
+  if (command.kind === 'move' && groupOf(map, command.group) === undefined) return 'ANA_GROUP_NOT_FOUND';
+  return 'INVALID_ARGUMENT';
 }
 
 function owns(map: GroupMap, gateway: string): boolean {

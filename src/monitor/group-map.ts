@@ -115,6 +115,9 @@ export interface AdminAnswer {
   readonly refusal: string | null;
 }
 
+/** Why a group is at a gateway that it was moved to. */
+export const MOVED_BY_OPERATOR = 'moved by an operator';
+
 export const MAX_HISTORY = 64;
 export const MAX_ANSWERS = 32;
 

@@ -2,18 +2,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nullLog } from '../../src/base/log.ts';
 import { type GrpcServer, startGrpcServer } from '../../src/control/server.ts';
+import type { GroupQuestions } from '../../src/monitor/admin.ts';
+import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { FakeAdmin } from '../control/fake-admin.ts';
 import { FakeGateway } from '../control/fake-gateway.ts';
+import { TakingServer } from '../monitor/taking-server.ts';
 import { type CliResult, runCli } from './run-cli.ts';
 
 let admin: FakeAdmin;
 let server: GrpcServer;
 
-async function serve(monitor: FakeAdmin | null): Promise<GrpcServer> {
+async function serve(monitor: FakeAdmin | null, alone?: GroupQuestions): Promise<GrpcServer> {
   const gateway = new FakeGateway();
   return startGrpcServer({
     gateway,
     admin: monitor,
+    ...(alone !== undefined && { alone }),
     address: '127.0.0.1',
     port: 0,
     log: nullLog,
@@ -112,7 +116,48 @@ it('group rebalance: what will be moved, or would be', async () => {
   expect((await cli('group rebalance')).out).toContain('1 namespaces to be moved, 4 done');
 });
 
-it('a gateway without a group says so', async () => {
+it('a gateway that is not there is ENOENT, also for gw ok-to-stop', async () => {
+  const { status, err } = await cli('gw ok-to-stop -i gw-z');
+  expect([status, err]).toEqual([2, expect.stringContaining('there is no gateway "gw-z" in this group')]);
+  expect((await cli('gw drain -i gw-z --dry-run')).status).toBe(2);
+  expect((await cli('group move -l 9 -i gw-a --dry-run')).status).toBe(2);
+});
+
+describe('a gateway that is alone', () => {
+  let lone: GrpcServer;
+  beforeEach(async () => {
+    const monitor = new LocalMonitor();
+    monitor.attach(new TakingServer([1, 7]));
+    const identity = { name: 'gw-a', address: '192.0.2.1', port: 5500 };
+    lone = await serve(null, monitor.questions({ identity, location: '', startedMs: 1_000_000 }));
+  });
+  afterEach(() => lone.stop());
+
+  it('is the group that it is asked about', async () => {
+    const listed = await cli('gw list --format plain', lone);
+    expect([listed.status, listed.out]).toEqual([
+      0,
+      expect.stringMatching(/gw-a \(leader\) +AVAILABLE +1 +1, 7 +0 .* 192\.0\.2\.1:5500/),
+    ]);
+    expect((await cli('gw show -i gw-a', lone)).out).toContain('Serves ANA groups: 1, 7');
+    expect((await cli('gw show -i gw-b', lone)).status).toBe(2);
+    const groups = (await cli('group show --format plain', lone)).out;
+    expect(groups).toMatch(/^ *1 +gw-a +ACTIVE +gw-a .* home +-$/m);
+    expect(groups).toMatch(/^ *7 +gw-a +ACTIVE +- .* there is no other gateway +-$/m);
+    expect((await cli('events', lone)).out).toContain('No ANA group has changed its owner');
+  });
+
+  it('must not be stopped, and cannot be drained, as nobody else would serve', async () => {
+    const { status, err } = await cli('gw ok-to-stop -i gw-a', lone);
+    expect([status, err]).toEqual([16, expect.stringContaining('Nobody would serve ANA group 7')]);
+    for (const line of ['gw drain -i gw-a', 'gw drain -i gw-a --dry-run', 'group move -l 1 -i gw-a']) {
+      const refused = await cli(line, lone);
+      expect([refused.status, refused.err]).toEqual([95, expect.stringContaining('nobody to hand over to')]);
+    }
+  });
+});
+
+it('a gateway with a table of owners says so', async () => {
   const lone = await serve(null);
   const { status, err } = await cli('group show', lone);
   expect([status, err]).toEqual([95, expect.stringContaining('not in a group that decides together')]);

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { nullLog } from '../../src/base/log.ts';
 import { type GrpcServer, startGrpcServer } from '../../src/control/server.ts';
 import type { GatewayRow, GroupRow } from '../../src/monitor/admin.ts';
+import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { FakeAdmin } from '../control/fake-admin.ts';
 import { FakeGateway } from '../control/fake-gateway.ts';
 import { runCli } from './run-cli.ts';
@@ -14,6 +15,7 @@ const HOST = 'nqn.2026-11.test:host';
 class Group extends FakeAdmin {
   change: Partial<GatewayRow> = {};
   owner: string | null = 'gw-b';
+  why = 'home';
   readonly ports = new Map<string, number>();
 
   override gateways(): readonly GatewayRow[] {
@@ -30,7 +32,7 @@ class Group extends FakeAdmin {
   override groups(): readonly GroupRow[] {
     const [one, two] = super.groups();
     if (this.owner === null) return [one!, two!];
-    return [one!, { ...two!, owner: this.owner, state: 'ACTIVE', awaited: null, why: 'home' }];
+    return [one!, { ...two!, owner: this.owner, state: 'ACTIVE', awaited: null, why: this.why }];
   }
 }
 
@@ -152,6 +154,21 @@ it('tells of a group away from home, and of what a gateway cannot serve', async 
   ]);
 });
 
+it('tells how to take back a move, which lasts', async () => {
+  admin.owner = 'gw-a';
+  admin.why = 'moved by an operator';
+  expect(await findings()).toMatchObject([
+    { subject: 'ANA group 2', remedy: 'it stays there; to move it back: group move -l 2 -i gw-b' },
+  ]);
+});
+
+it('tells of a group of gateways that have nothing to serve yet by its gateways alone', async () => {
+  admin.owner = null;
+  admin.change = { availability: 'CREATED' };
+  for (const gateway of gateways) await gateway.deleteSubsystem(NQN, true);
+  expect(await findings()).toMatchObject([{ subject: 'gateway gw-b', what: 'serves nothing yet' }]);
+});
+
 it('tells of hosts that lack a path, and of those that fell silent', async () => {
   gateways[1]!.connections = [];
   expect(await findings()).toMatchObject([
@@ -190,8 +207,10 @@ it('tells of a subsystem without listeners, at one gateway and at all', async ()
 
 it('knows a gateway that is alone', async () => {
   const gateway = new FakeGateway();
+  const identity = { name: 'gw-a', address: '127.0.0.1', port: 5500 };
   const server = await startGrpcServer({
     gateway,
+    alone: new LocalMonitor().questions({ identity, location: '', startedMs: 0 }),
     address: '127.0.0.1',
     port: 0,
     log: nullLog,

@@ -142,6 +142,28 @@ describe('the discovery log', () => {
   );
 });
 
+it.skipIf(EXTERNAL)(
+  'a discovery controller tells which pages, commands and features it has, and has no others',
+  async () => {
+    await withDiscovery({}, async (host) => {
+      const table = async (lid: number, length: number) => {
+        const { data } = await host.getLog({ lid, length });
+        return Array.from({ length: 256 }, (_, id) => id).filter(
+          (id) => (data.readUInt32LE(4 * id) & 1) === 1,
+        );
+      };
+      const pages = await table(0, 1024);
+      expect(pages).toEqual([0x00, 0x05, 0x12, 0x13, 0x70]);
+      for (let lid = 0; lid < 256; lid++) {
+        const status = pages.includes(lid) ? Status.success : Status.invalidLogPage;
+        expectStatus(await host.getLog({ lid, length: 64, rae: true }), status);
+      }
+      expect(await table(0x05, 4096)).toEqual([0x02, 0x06, 0x09, 0x0a, 0x0c, 0x18]);
+      expect(await table(0x12, 1024)).toEqual([0x0b, 0x0f]);
+    });
+  },
+);
+
 describe('a persistent discovery controller', () => {
   it.skipIf(EXTERNAL)('hears of changes, once per log read', async () => {
     await withDiscovery({ kato: 5000 }, async (host) => {

@@ -46,6 +46,18 @@ describe('pages', () => {
     });
   });
 
+  it.skipIf(EXTERNAL)('a page that is not about namespaces is not one of a namespace', async () => {
+    await withHost(world, {}, async (host) => {
+      const read = (lid: number, nsid: number) =>
+        host.admin.submit(getLogPageSqe({ lid, length: 64, nsid, rae: true }), { readLength: 64 });
+      for (const lid of [0, 1, 3, 4, 5, 0xc, 0x12]) {
+        expectStatus(await read(lid, NS512), Status.invalidField);
+        for (const nsid of [0, 0xffffffff]) expectStatus(await read(lid, nsid), Status.success);
+      }
+      expectStatus(await read(LogId.smart, NS512), Status.success);
+    });
+  });
+
   it.skipIf(EXTERNAL)('the effects page agrees with what Identify says', async () => {
     await withHost(world, {}, async (host) => {
       const { data } = await host.getLog({ lid: LogId.commandEffects, length: 4096 });

@@ -2,10 +2,12 @@
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { AnagateError, ERROR_ERRNO, type ErrorCode } from '../../src/base/errors.ts';
+import { rehearseChange, rehearseMove } from '../../src/control/group-rehearsal.ts';
 import { unsupportedRpcs } from '../../src/control/unsupported.ts';
 import { FileStore } from '../../src/store/file-store.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { StateLock } from '../../src/store/state-lock.ts';
+import { FakeAdmin } from '../control/fake-admin.ts';
 import {
   file,
   freePort,
@@ -150,6 +152,8 @@ const PROVOCATIONS: Record<ErrorCode, Provocation> = {
       await gateway.addNamespace(memory({ nqn: OTHER }));
     },
   ],
+  GATEWAY_NOT_FOUND: [/no gateway "gw-z" .* gw list/, () => rehearseChange(new FakeAdmin(), 'drain', 'gw-z')],
+  ANA_GROUP_NOT_FOUND: [/no ANA group 9; group show/, () => rehearseMove(new FakeAdmin(), 9, 'gw-a')],
   NOT_SUPPORTED: [
     /encryption is not supported/,
     async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AnagateError } from '../../src/base/errors.ts';
 import { FakeGroup } from './support/fake-group.ts';
 
 const HOST = 'nqn.2026-11.test:host';
@@ -93,6 +94,20 @@ describe('what operators command', () => {
     const result = outcome(first.monitor.admin.request({ kind: 'enable', gateway: 'gw-x' }));
     await group.until('it is answered', () => result.is !== null, 1000);
     expect(result.is).toContain('"gw-x"');
+  });
+
+  it.each([
+    ['GATEWAY_NOT_FOUND', { kind: 'delete', gateway: 'gw-x' }],
+    ['ANA_GROUP_NOT_FOUND', { kind: 'move', group: 9, gateway: 'gw-a', force: false }],
+  ] as const)('is refused with %s', async (code, command) => {
+    const group = new FakeGroup();
+    const [first] = await group.settled('gw-a');
+    let refusal: AnagateError | null = null;
+    first.monitor.admin.request(command).catch((error: AnagateError) => {
+      refusal = error;
+    });
+    await group.until('it is answered', () => refusal !== null, 1000);
+    expect(refusal).toMatchObject({ code });
   });
 
   it('is not answered while the cluster stands still, and says so', async () => {

@@ -29,7 +29,7 @@ function groupRow(group: AnaGroupInfo): (string | number)[] {
 
 const move: Verb = {
   name: 'move',
-  describe: 'Hand an ANA group over to another gateway; it fails back when its home gateway is there',
+  describe: 'Hand an ANA group over to another gateway; it stays there until that one cannot serve it',
   options: {
     'load-balancing-group': {
       alias: 'l',

@@ -1,5 +1,6 @@
 /** What is wrong with a group of gateways, why, and what to do: from what its gateways say. Pure. */
 import type { AnaGroupInfo, GroupGateway } from '../../control/gateway-types.ts';
+import { MOVED_BY_OPERATOR } from '../../monitor/group-map.ts';
 import type { Facts, GatewayAnswers, GatewayFacts, SubsystemFacts } from './facts.ts';
 
 /** error: hosts lack a disk, or will at once; warning: they have one path less than they could. */
@@ -38,7 +39,7 @@ function ofGateway({ name, row, answers, silence }: GatewayFacts): Finding[] {
   const findings: Finding[] = [];
   const warn = (what: string, why: string, remedy: string) =>
     findings.push({ severity: 'warning', subject, what, why, remedy });
-  if (row?.availability === 'CREATED' && row.incarnation !== '') {
+  if (isIdle(row)) {
     warn('serves nothing yet', 'it has no subsystem with a listener', 'add one: subsystem add, listener add');
   } else if (row !== null && row.availability !== 'AVAILABLE') {
     const why =
@@ -68,19 +69,29 @@ function ofGateway({ name, row, answers, silence }: GatewayFacts): Finding[] {
   return findings;
 }
 
+/** It runs, and no subsystem has had a listener there yet. */
+function isIdle(row: GroupGateway | null): boolean {
+  return row?.availability === 'CREATED' && row.incarnation !== '';
+}
+
 function beaconText({ beacon_age_ms: age }: GroupGateway): string {
   return age === undefined
     ? 'it sends no beacons'
     : `its last beacon came ${(Number(age) / 1000).toFixed(1)} s ago`;
 }
 
-function ofAnaGroup(group: AnaGroupInfo, { subsystems }: Facts): Finding[] {
+function ofAnaGroup(group: AnaGroupInfo, { subsystems, gateways }: Facts): Finding[] {
   const { id, owner, home, state, why, awaited } = group;
   const subject = `ANA group ${id}`;
   const lost = subsystems.flatMap(({ namespaces }) =>
     namespaces.filter((one) => one.load_balancing_group === id),
   );
-  const waits = awaited === undefined ? why : `${why}; it waits for ${awaited}`;
+  const waits = [why, awaited === undefined ? '' : `it waits for ${awaited}`]
+    .filter((text) => text !== '')
+    .join('; ');
+  const idle = gateways.some(({ row }) => isIdle(row));
+  // Nothing is configured yet, as is said of the gateways.
+  if (owner === undefined && lost.length === 0 && subsystems.length === 0) return [];
   if (owner === undefined || state !== 'ACTIVE') {
     const what = owner === undefined ? 'is served by nobody' : `is not served yet by ${owner} (${state})`;
     return [
@@ -91,7 +102,9 @@ function ofAnaGroup(group: AnaGroupInfo, { subsystems }: Facts): Finding[] {
         why: waits,
         remedy:
           owner === undefined
-            ? `start ${home ?? 'a gateway'}, or another gateway of the group`
+            ? idle
+              ? 'give a subsystem a listener at a gateway: listener add'
+              : `start ${home ?? 'a gateway'}, or another gateway of the group`
             : 'wait some seconds; events shows how it goes',
       },
     ];
@@ -103,7 +116,10 @@ function ofAnaGroup(group: AnaGroupInfo, { subsystems }: Facts): Finding[] {
       subject,
       what: `is served by ${owner} instead of its home ${home}`,
       why: waits,
-      remedy: `it goes back by itself once ${home} can serve it`,
+      remedy:
+        why === MOVED_BY_OPERATOR
+          ? `it stays there; to move it back: group move -l ${id} -i ${home}`
+          : `it goes back by itself once ${home} can serve it`,
     },
   ];
 }

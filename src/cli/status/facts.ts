@@ -71,9 +71,10 @@ export async function gatherFacts(session: Session): Promise<Facts> {
     ask(session, 'list_subsystems', {}),
     ask(session, 'list_namespaces', { subsystem: '*' }),
   ]);
-  // Another status than 0: there is no group that decides together.
+  // Another status than 0: there is no group that decides together. A gateway that is alone is one without a map.
+  const together = rows.status === 0 && groups.status === 0;
   const map =
-    rows.status === 0 && groups.status === 0
+    together && (Number(rows.epoch) > 0 || rows.gateways.length !== 1)
       ? { epoch: Number(rows.epoch), leader: rows.leader ?? null, groups: groups.ana_groups }
       : null;
   const own: GatewayFacts = { name: info.name, row: null, answers: await answersOf(session), silence: '' };

@@ -1,6 +1,12 @@
 /** What operators ask for. Requests stay in a gateway's beacon until the map has their answer. */
 import { LIMITS } from '../../limits.ts';
-import { type AdminAnswer, type AnaGroupEntry, type GatewayEntry, MAX_ANSWERS } from '../group-map.ts';
+import {
+  type AdminAnswer,
+  type AnaGroupEntry,
+  type GatewayEntry,
+  MAX_ANSWERS,
+  MOVED_BY_OPERATOR,
+} from '../group-map.ts';
 import type { AdminCommand, AdminRequest } from '../machine.ts';
 import { covers, homeOf, missingHosts, obstacle } from '../placement.ts';
 import type { Draft } from './draft.ts';
@@ -119,7 +125,7 @@ function move(
     );
   }
   const stays = homeOf(draft.gateways, id)?.name !== target.name;
-  beginMove(draft, group, target.name, 'moved by an operator', stays);
+  beginMove(draft, group, target.name, MOVED_BY_OPERATOR, stays);
   return DONE;
 }
 

@@ -24,7 +24,10 @@ const FIXED = new Map<number, number>([
 ]);
 
 /** What a discovery controller knows of features. */
-const DISCOVERY_FEATURES = new Set<number>([Feature.asyncEventConfiguration, Feature.keepAliveTimer]);
+export const DISCOVERY_FEATURE_IDS: readonly number[] = [
+  Feature.asyncEventConfiguration,
+  Feature.keepAliveTimer,
+];
 
 /** Features that Set Features can change. */
 export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
@@ -52,7 +55,7 @@ export function featureDataBytes(request: Request): number {
 /** The feature that the command names is one of this kind of controller. */
 export function isKnownFeature(controller: Controller, request: Request): boolean {
   const feature = request.cdw10 & 0xff;
-  return controller.isDiscovery ? DISCOVERY_FEATURES.has(feature) : FEATURE_IDS.includes(feature);
+  return (controller.isDiscovery ? DISCOVERY_FEATURE_IDS : FEATURE_IDS).includes(feature);
 }
 
 export function executeGetFeatures(controller: Controller, request: Request): void {

@@ -21,7 +21,7 @@ import { discoveryLogFor } from '../discovery.ts';
 import { ERROR_LOG_ENTRIES } from '../error-log.ts';
 import type { Request } from '../request.ts';
 import type { Target } from '../target.ts';
-import { CHANGEABLE_FEATURE_IDS, FEATURE_IDS } from './features.ts';
+import { CHANGEABLE_FEATURE_IDS, DISCOVERY_FEATURE_IDS, FEATURE_IDS } from './features.ts';
 
 /** NVMe-MI Commands Supported and Effects: LPA bit 5 promises the page; there is no management interface. */
 const MI_EFFECTS = 0x13;
@@ -35,7 +35,10 @@ const RGO = 0x1;
 /** CDW14: the offset counts entries instead of bytes. */
 const OFFSET_IS_INDEX = 0x0080_0000;
 
-const ADMIN_EFFECTS = Object.values(AdminOpcode).map((opcode) => [opcode, Effects.supported] as const);
+const ADMIN_EFFECTS = supportedCommands(Object.values(AdminOpcode));
+const DISCOVERY_EFFECTS = supportedCommands(
+  Object.values(AdminOpcode).filter((opcode) => opcode !== AdminOpcode.abort),
+);
 const IO_EFFECTS = Object.values(IoOpcode).map((opcode) => {
   const changes =
     opcode === IoOpcode.write || opcode === IoOpcode.writeZeroes || opcode === IoOpcode.datasetManagement;
@@ -53,6 +56,19 @@ const IO_CONTROLLER_PAGES: readonly number[] = [
   LogPageId.featureIdentifiersSupportedAndEffects,
   MI_EFFECTS,
 ];
+
+/** Base 2.1 figure 31: what every discovery controller has. */
+const DISCOVERY_PAGES: readonly number[] = [
+  LogPageId.supportedLogPages,
+  LogPageId.commandsSupportedAndEffects,
+  LogPageId.featureIdentifiersSupportedAndEffects,
+  MI_EFFECTS,
+  LogPageId.discovery,
+];
+
+function supportedCommands(opcodes: readonly number[]) {
+  return opcodes.map((opcode) => [opcode, Effects.supported] as const);
+}
 
 export function executeGetLogPage(target: Target, controller: Controller, request: Request): void {
   const lid = request.cdw10 & 0xff;
@@ -83,7 +99,8 @@ function readDiscovery(
   lid: number,
   offset: number,
 ): number {
-  if (lid !== LogPageId.discovery) return Status.invalidLogPage;
+  if (lid !== LogPageId.discovery) return readPage(target, controller, request, lid, offset);
+  if (!isForAll(request)) return Status.invalidField;
   // the log may have become shorter since the host read its header: what is past the end is zero, GENCTR tells why
   if (offset > DISCOVERY_OFFSET_MAX) return Status.invalidField;
   encodeDiscoveryLog(discoveryLogFor(target, controller), offset, request.data);
@@ -97,6 +114,9 @@ function readPage(
   lid: number,
   offset: number,
 ): number {
+  if (!(controller.isDiscovery ? DISCOVERY_PAGES : IO_CONTROLLER_PAGES).includes(lid))
+    return Status.invalidLogPage;
+  if (lid !== LogPageId.smartHealth && !isForAll(request)) return Status.invalidField;
   const page = buildPage(target, controller, request, lid);
   if (typeof page === 'number') return page;
   // nvme-cli 2.3 reads the ANA log up to the largest size that Identify lets it expect
@@ -110,12 +130,19 @@ function readPage(
   return 0;
 }
 
+/** Only the SMART page is about namespaces; one that is asked of another page is a mistake (base section 5.16). */
+function isForAll({ nsid }: Request): boolean {
+  return nsid === 0 || nsid === BROADCAST_NSID;
+}
+
 /** The whole page, or a status. */
 function buildPage(target: Target, controller: Controller, request: Request, lid: number): Buffer | number {
   switch (lid) {
     case LogPageId.supportedLogPages:
       return encodeSupportedLogPages(
-        IO_CONTROLLER_PAGES.map((id) => [id, LogPageSupport.supported] as const),
+        (controller.isDiscovery ? DISCOVERY_PAGES : IO_CONTROLLER_PAGES).map(
+          (id) => [id, LogPageSupport.supported] as const,
+        ),
       );
     case LogPageId.errorInformation:
       return errorLog(controller);
@@ -128,12 +155,14 @@ function buildPage(target: Target, controller: Controller, request: Request, lid
         ? manyNamespaces()
         : encodeChangedNamespaceList(controller.changedNamespaces);
     case LogPageId.commandsSupportedAndEffects:
-      return encodeCommandEffectsLog(ADMIN_EFFECTS, IO_EFFECTS);
+      return controller.isDiscovery
+        ? encodeCommandEffectsLog(DISCOVERY_EFFECTS, [])
+        : encodeCommandEffectsLog(ADMIN_EFFECTS, IO_EFFECTS);
     case LogPageId.ana:
       return anaLog(controller, (request.cdw10 & (RGO << 8)) !== 0);
     case LogPageId.featureIdentifiersSupportedAndEffects:
       return encodeFeatureEffectsLog(
-        FEATURE_IDS.map((id) => [
+        (controller.isDiscovery ? DISCOVERY_FEATURE_IDS : FEATURE_IDS).map((id) => [
           id,
           Effects.supported |
             Effects.controllerScope |

@@ -38,7 +38,7 @@ const CMIC = 0x0b;
 const CTRATT = 0x41;
 /** LPA: SMART per namespace, commands supported and effects, LPO and 32-bit NUMD, supported log pages and its like. */
 const LPA = 0x27;
-const LPA_DISCOVERY = 0x04;
+const LPA_DISCOVERY = 0x26;
 /** ANACAP: optimized, non-optimized and inaccessible are reported; a namespace's group may change. */
 const ANACAP = 0x07;
 /** ONCS: Compare, Dataset Management, Write Zeroes. */
