@@ -236,6 +236,12 @@ export interface ListenersInfo {
   status: number;
   error_message: string;
   listeners: ListenerInfo[];
+  ambiguous: AmbiguousAddress[];
+}
+
+export interface AmbiguousAddress {
+  address: string;
+  host_names: string[];
 }
 
 export interface ShowGatewayListenersInfoReq {

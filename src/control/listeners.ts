@@ -5,7 +5,13 @@ import type { GatewayApi, ListenerInfo as Listener } from '../gateway/gateway-ap
 import type { ListenerChecks, ListenerSpec } from '../gateway/plans/requests.ts';
 import { answer, answerDoneOrPlanned, type RpcHandlers } from './answer.ts';
 import { refuseFeatures, requireNqn, toAnaState, toListenerSpec } from './convert.ts';
-import type { DeleteListenerReq, GatewayListenerInfo, ListenerInfo, ReqStatus } from './gateway-types.ts';
+import type {
+  AmbiguousAddress,
+  DeleteListenerReq,
+  GatewayListenerInfo,
+  ListenerInfo,
+  ReqStatus,
+} from './gateway-types.ts';
 
 /** The host name of a listener of whoever's node has the address; in a deletion, of whoever's it is. */
 const EVERY_NODE = '*';
@@ -38,9 +44,12 @@ export function listenerRpcs(
     list_listeners: (request) =>
       answer(
         `Failure listing listeners of ${request.subsystem}`,
-        { listeners: [] as ListenerInfo[] },
+        { listeners: [] as ListenerInfo[], ambiguous: [] as AmbiguousAddress[] },
         () => ({
           listeners: gateway.listListeners(requireNqn(request.subsystem)).map(toListenerInfo),
+          ambiguous: gateway
+            .ambiguousAddresses(request.subsystem)
+            .map(({ address, nodes }) => ({ address, host_names: nodes })),
         }),
       ),
 

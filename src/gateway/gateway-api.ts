@@ -4,6 +4,7 @@
  * {@link AnagateError} and changes nothing when it cannot be done.
  */
 
+import type { AmbiguousAddress } from './configuration/automatic-listeners.ts';
 import type { QosLimits } from './configuration/records.ts';
 import type { NamespaceMove } from './group/rebalance.ts';
 import type {
@@ -130,6 +131,8 @@ export interface GatewayApi {
   addListener(spec: ListenerSpec, checks?: ListenerChecks): Promise<ListenerInfo>;
   deleteListener(spec: ListenerSpec, force: boolean): Promise<void>;
   listListeners(nqn: string): ListenerInfo[];
+  /** Addresses in networks of the subsystem that are not listened on, because several nodes have them. */
+  ambiguousAddresses(nqn: string): AmbiguousAddress[];
 
   addSubsystemNetwork(nqn: string, mask: string): Promise<void>;
   /** Hosts that came through its listeners are disconnected. */

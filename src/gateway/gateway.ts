@@ -11,6 +11,7 @@ import { type ConfigChange, type ConfigSnapshot, withChanges } from '../store/st
 import { AnaStates } from '../target/ana.ts';
 import { CntlidAllocator } from '../target/cntlid.ts';
 import type { Port } from '../target/port.ts';
+import { type AmbiguousAddress, ambiguousAddresses } from './configuration/automatic-listeners.ts';
 import {
   Configuration,
   configuredLimits,
@@ -37,7 +38,7 @@ import { hasAddress } from './group/front-network.ts';
 import { systemFrontProbe } from './group/front-probe.ts';
 import { Ownership } from './group/ownership.ts';
 import { Rebalancer } from './group/rebalancer.ts';
-import { Life } from './life.ts';
+import { drainAll, Life } from './life.ts';
 import { ListenerRequests } from './listener-requests.ts';
 import { Listing } from './listing.ts';
 import { NamespaceRequests } from './namespace-requests.ts';
@@ -299,7 +300,7 @@ export class Gateway implements GatewayApi {
     this.#condition.stop();
     this.#listenerRequests.stop();
     this.#listeners.stopAccepting();
-    await this.#drain();
+    await drainAll(this.#ana, this.#options.timers);
     await this.#listeners.closeAll('gateway stopping');
     this.#ownership.withdrawAll();
     await this.#applier.stop();
@@ -308,17 +309,6 @@ export class Gateway implements GatewayApi {
     await monitor.stop();
     await this.#options.store.close();
     this.#life.become('stopped');
-  }
-
-  /** Waits for commands in flight; new ones are held. */
-  async #drain(): Promise<void> {
-    const { timers } = this.#options;
-    const drains = this.#ana.groups
-      .filter((group) => group.known && group.open)
-      .map((group) => this.#ana.drain(group.id, timers, LIMITS.stopDrainMs));
-    await within(LIMITS.stopDrainMs, timers, Promise.all(drains));
-    // The last answers leave at the end of this turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
   }
 
   #scheduleRetry(): void {
@@ -570,6 +560,10 @@ export class Gateway implements GatewayApi {
 
   listListeners(nqn: string): ListenerInfo[] {
     return this.#listing.listeners(nqn);
+  }
+
+  ambiguousAddresses(nqn: string): AmbiguousAddress[] {
+    return ambiguousAddresses(this.#config.subsystem(nqn), this.#config.gateways.values());
   }
 
   listHosts(nqn: string): HostsInfo {

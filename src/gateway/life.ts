@@ -6,6 +6,7 @@ import type { Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
 import { within } from '../base/within.ts';
 import { LIMITS } from '../limits.ts';
+import type { AnaStates } from '../target/ana.ts';
 
 /**
  * Requests are planned anew this often when somebody else changed the configuration meanwhile. Each time somebody got
@@ -78,4 +79,14 @@ export class Life {
   async quiet(): Promise<void> {
     await this.#turn.catch(() => {});
   }
+}
+
+/** Waits for commands in flight, for at most {@link LIMITS.stopDrainMs}; new ones are held. */
+export async function drainAll(ana: AnaStates, timers: Timers): Promise<void> {
+  const drains = ana.groups
+    .filter((group) => group.known && group.open)
+    .map((group) => ana.drain(group.id, timers, LIMITS.stopDrainMs));
+  await within(LIMITS.stopDrainMs, timers, Promise.all(drains));
+  // The last answers leave at the end of this turn of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
 }

@@ -225,3 +225,18 @@ it('says why it knows nothing', async () => {
   const { status, err } = await runCli('--server-address 127.0.0.1:1 status');
   expect([status, err]).toEqual([111, expect.stringContaining('cannot reach the gateway at 127.0.0.1:1')]);
 });
+
+it('names addresses that no gateway listens on because several nodes have them', async () => {
+  gateways[0]!.ambiguous = [{ address: '172.17.0.1', nodes: ['node-a', 'node-b'] }];
+  expect(await findings()).toMatchObject([
+    {
+      severity: 'warning',
+      subject: `subsystem ${NQN}`,
+      what: 'is not served at 172.17.0.1, which is in one of its networks',
+      why: expect.stringContaining('node-a and node-b all have that address'),
+    },
+  ]);
+  const env = { CEPH_NVMEOF_SERVER_ADDRESS: `127.0.0.1:${servers[0]!.port}` };
+  const { err } = await runCli(`listener list -n ${NQN}`, env);
+  expect(err).toContain('172.17.0.1 is not listened on: node-a and node-b all have');
+});

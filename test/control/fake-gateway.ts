@@ -1,5 +1,6 @@
 /** A gateway that keeps everything in memory and serves nobody: enough to test what stands before a gateway. */
 import { AnagateError } from '../../src/base/errors.ts';
+import type { AmbiguousAddress } from '../../src/gateway/configuration/automatic-listeners.ts';
 import type { QosLimits } from '../../src/gateway/configuration/records.ts';
 import type {
   ConnectionInfo,
@@ -55,6 +56,7 @@ export const REFRESHED_BYTES = 7 * 2 ** 30;
 export class FakeGateway implements GatewayApi {
   gatewayInfo: GatewayInfo = { ...FRESH_INFO };
   connections: ConnectionInfo[] = [];
+  ambiguous: AmbiguousAddress[] = [];
   level = 'info';
   /** The last spec given to addNamespace. */
   lastNamespace: NamespaceSpec | null = null;
@@ -196,6 +198,10 @@ export class FakeGateway implements GatewayApi {
   listListeners(nqn: string): ListenerInfo[] {
     this.#subsystem(nqn);
     return this.#listeners.filter((l) => l.nqn === nqn);
+  }
+
+  ambiguousAddresses(): AmbiguousAddress[] {
+    return this.ambiguous;
   }
 
   async addHost(nqn: string, hostNqn: string, keys: HostKeys = {}): Promise<void> {

@@ -28,6 +28,7 @@ function rig(listeners: ListenerRecord[] = ALL) {
     listeners: () => listeners,
     isOurs: ({ hostName }) => hostName === 'gw-a',
     hostOf: ({ hostName }) => (hostName === '*' ? null : hostName),
+    isThisNode: (hostName) => hostName === 'gw-a' || hostName === 'gw-a2',
     onChange: () => {
       changes += 1;
     },
@@ -101,4 +102,14 @@ it('looks no more once it is stopped, also when an answer comes late', async () 
   await look();
   expect(tried.length).toBe(before);
   expect(clock.armed).toBe(0);
+});
+
+it('an address that this node has as well says nothing of a peer, unless the peer is on this node', async () => {
+  const own = listener('gw-a', '192.0.2.1');
+  const others = [listener('gw-b', '198.51.100.1'), listener('gw-b', '192.0.2.2')];
+  const { dead, tried, front, look } = rig([own, ...others, listener('gw-a2', '192.0.2.1', 4421)]);
+  dead.add('192.0.2.2');
+  for (let i = 0; i < 3; i += 1) await look();
+  expect([front.unreachable, front.reachable]).toEqual([['gw-b'], ['gw-a2']]);
+  expect([...new Set(tried)].sort()).toEqual(['192.0.2.1:4421', '192.0.2.2:4420']);
 });

@@ -147,6 +147,30 @@ describe('a network mask', () => {
     });
   });
 
+  it('leaves out addresses that several nodes have, until one has them alone, and says so', async () => {
+    const { a, b } = await pair();
+    await a.gateway.addSubsystemNetwork(NQN, '127.0.0.0/8');
+    for (const one of [a, b]) one.addresses.add('127.17.0.1');
+    await look(a);
+    await look(b);
+    const ambiguous = [{ address: '127.17.0.1', nodes: ['node-of-gw-a', 'node-of-gw-b'] }];
+    await vi.waitFor(() => expect(a.gateway.ambiguousAddresses(NQN)).toEqual(ambiguous));
+    await vi.waitFor(() => expect(b.gateway.ambiguousAddresses(NQN)).toEqual(ambiguous));
+    await vi.waitFor(() =>
+      expect([active(a), active(b)]).toEqual([['127.1.0.1'], ['127.2.0.1', '127.2.0.2']]),
+    );
+    expect(await addressesAt(a)).toEqual(['127.1.0.1', '127.2.0.1', '127.2.0.2']);
+    // Moved, it is listened on at once: the node without it does not insist.
+    a.addresses.delete('127.17.0.1');
+    await look(a);
+    await vi.waitFor(() => {
+      a.fireTimers();
+      expect(active(b)).toEqual(['127.17.0.1', '127.2.0.1', '127.2.0.2']);
+    });
+    expect(b.gateway.ambiguousAddresses(NQN)).toEqual([]);
+    expect(() => a.gateway.ambiguousAddresses('nqn.x')).toThrow(code('SUBSYSTEM_NOT_FOUND'));
+  });
+
   it('leaves what somebody added as it is, and its listeners are deleted with it only', async () => {
     const { a } = await pair();
     const port = await freePort();

@@ -32,7 +32,7 @@ function planOf(stored: (ConfigRecord | GatewayRecord)[], group: Group = {}, mas
   const publisher = new Publisher({
     identity: { name: 'gw-a', hostname: 'node-of-gw-a' },
     config,
-    addresses: { list: () => ['192.0.2.1'] },
+    addresses: { list: () => ['192.0.2.1'], isMissing: () => false },
     monitor: { admin: members === undefined ? null : admin },
     shared,
   });
@@ -63,4 +63,32 @@ it('a gateway that is alone publishes only for network masks, and knows no other
     '+gateway_gw-a',
     '-gateway_former',
   ]);
+});
+
+it('of more addresses than it may publish, those in networks and of listeners come first', () => {
+  const config = new Configuration();
+  const listener = {
+    kind: 'listener',
+    nqn: NQN,
+    hostName: '*',
+    traddr: '203.0.113.9',
+    adrfam: 'ipv4',
+    trsvcid: 4420,
+  } as const;
+  const records = [SUBSYSTEM, NETWORK, listener]
+    .map(setRecord)
+    .map(({ key, value }) => [key, value!] as const);
+  config.follow({ version: 1, records: new Map(records) });
+  const containers = Array.from({ length: 100 }, (_, at) => `10.0.${at}.1`);
+  const publisher = new Publisher({
+    identity: { name: 'gw-a', hostname: 'node-of-gw-a' },
+    config,
+    addresses: { list: () => [...containers, '192.0.2.1', '203.0.113.9'], isMissing: () => false },
+    monitor: { admin: null },
+    shared: true,
+  });
+  const [change] = publisher.plan();
+  const { addresses } = JSON.parse(change!.value!) as { addresses: string[] };
+  expect(addresses).toHaveLength(64);
+  expect(addresses).toEqual(expect.arrayContaining(['192.0.2.1', '203.0.113.9']));
 });

@@ -1,6 +1,6 @@
 /** `anagate listener ...` */
 import { ERROR_ERRNO } from '../../base/errors.ts';
-import type { ListenerInfo } from '../../control/gateway-types.ts';
+import type { AmbiguousAddress, ListenerInfo } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { CommandOptions, Noun, Verb } from '../command.ts';
 import { DRY_RUN, MAX_PORT, REQUIRED_SUBSYSTEM } from './shared-options.ts';
@@ -117,6 +117,8 @@ const list: Verb = {
       { subsystem: nqn },
       `Failure listing listeners of ${nqn}`,
     );
+    for (const one of session.output.isDocument ? [] : answer.ambiguous)
+      session.output.warning(`${one.address} is not listened on: ${ambiguousText(one)}`);
     return session.report('listeners_info', answer, () => {
       if (answer.listeners.length === 0) return `No listeners for ${nqn}`;
       const rows = answer.listeners.map((l) => [
@@ -149,6 +151,11 @@ function readAddress(args: CommandArguments): Address {
 
 function addressText({ traddr, trsvcid }: Address): string {
   return trsvcid === undefined ? traddr : joinPort(traddr, trsvcid);
+}
+
+/** Why an address in a network of a subsystem is not listened on. */
+export function ambiguousText({ host_names: nodes }: AmbiguousAddress): string {
+  return `${nodes.join(' and ')} all have that address, so that hosts could not tell which they reach`;
 }
 
 /** `192.0.2.1:4420` or `[2001:db8::1]:4420` */

@@ -1,6 +1,7 @@
 /** What is wrong with a group of gateways, why, and what to do: from what its gateways say. Pure. */
 import type { AnaGroupInfo, GroupGateway } from '../../control/gateway-types.ts';
 import { MOVED_BY_OPERATOR } from '../../monitor/group-map.ts';
+import { ambiguousText } from '../commands/listener.ts';
 import type { Facts, GatewayAnswers, GatewayFacts, SubsystemFacts } from './facts.ts';
 
 /** error: hosts lack a disk, or will at once; warning: they have one path less than they could. */
@@ -24,6 +25,7 @@ export function diagnose(facts: Facts): Finding[] {
     ...facts.gateways.flatMap(({ name, answers }) => ofTroubles(name, answers)),
     ...facts.subsystems.flatMap((subsystem) => [
       ...ofListeners(subsystem, facts),
+      ...ofAddresses(subsystem),
       ...ofNamespaces(subsystem),
       ...ofHosts(subsystem, facts),
     ]),
@@ -166,6 +168,16 @@ function ofListeners({ nqn, listeners, namespaces }: SubsystemFacts, { gateways 
           : 'see that the machine has the address and no other program listens there',
     };
   });
+}
+
+function ofAddresses({ nqn, ambiguous }: SubsystemFacts): Finding[] {
+  return ambiguous.map((one) => ({
+    severity: 'warning',
+    subject: `subsystem ${nqn}`,
+    what: `is not served at ${one.address}, which is in one of its networks`,
+    why: ambiguousText(one),
+    remedy: `if it is a bridge of each machine, narrow the network: subsystem add_network and del_network -n ${nqn}`,
+  }));
 }
 
 function ofNamespaces({ nqn, namespaces }: SubsystemFacts): Finding[] {

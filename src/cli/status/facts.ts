@@ -6,6 +6,7 @@ import {
   type RpcRequest,
 } from '../../control/gateway-proto.ts';
 import type {
+  AmbiguousAddress,
   AnaGroupInfo,
   Connection,
   GatewayInfo,
@@ -45,6 +46,8 @@ export interface SubsystemFacts {
   hosts: string[];
   /** Those of all gateways. */
   listeners: ListenerInfo[];
+  /** Addresses in its networks that are not listened on. */
+  ambiguous: AmbiguousAddress[];
   namespaces: NamespaceCli[];
 }
 
@@ -81,13 +84,17 @@ export async function gatherFacts(session: Session): Promise<Facts> {
   const gateways =
     map === null ? [own] : await Promise.all(rows.gateways.map((row) => gatewayOf(row, own, session)));
   const subsystems = await Promise.all(
-    listed.subsystems.map(async ({ nqn, allow_any_host: allowAnyHost = false }) => ({
-      nqn,
-      allowAnyHost,
-      hosts: (await ask(session, 'list_hosts', { subsystem: nqn })).hosts.map((host) => host.nqn),
-      listeners: (await ask(session, 'list_listeners', { subsystem: nqn })).listeners,
-      namespaces: namespaces.namespaces.filter((namespace) => namespace.ns_subsystem_nqn === nqn),
-    })),
+    listed.subsystems.map(async ({ nqn, allow_any_host: allowAnyHost = false }) => {
+      const { listeners, ambiguous } = await ask(session, 'list_listeners', { subsystem: nqn });
+      return {
+        nqn,
+        allowAnyHost,
+        hosts: (await ask(session, 'list_hosts', { subsystem: nqn })).hosts.map((host) => host.nqn),
+        listeners,
+        ambiguous,
+        namespaces: namespaces.namespaces.filter((namespace) => namespace.ns_subsystem_nqn === nqn),
+      };
+    }),
   );
   return { group: info.group, map, gateways, subsystems, lost: await lostHosts(session) };
 }

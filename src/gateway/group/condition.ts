@@ -40,6 +40,7 @@ export class Condition {
       listeners: () => config.listeners(),
       isOurs: (listener) => places.isOurs(listener),
       hostOf: (listener) => places.hostOf(listener),
+      isThisNode: (hostName) => places.isThisNode(hostName),
       timers,
       onChange,
     });

@@ -40,6 +40,8 @@ export interface FrontNetworkOptions {
   isOurs(listener: ListenerRecord): boolean;
   /** Host name of the gateway that a listener is of; null: nobody knows whose it is. */
   hostOf(listener: ListenerRecord): string | null;
+  /** Whether a host name means the node of this gateway. */
+  isThisNode(hostName: string): boolean;
   /** Called when an answer of this has changed. */
   onChange(): void;
 }
@@ -49,6 +51,8 @@ export class FrontNetwork {
   /** Tries in vain, by host name of the peer's listeners. */
   readonly #failures = new Map<string, number>();
   #missing: ReadonlySet<string> = new Set();
+  /** Addresses of this node, as of the last look. */
+  #present: ReadonlySet<string> = new Set();
   #linkDown = false;
   #timer: Timer | null = null;
   #stopped = true;
@@ -100,6 +104,7 @@ export class FrontNetwork {
   #lookAtLinks(): void {
     const { probe, listeners, isOurs } = this.#options;
     const present = new Set([...probe.addresses()].map(canonicalAddress));
+    this.#present = present;
     const isThere = (address: string) => isLoopback(address) || present.has(canonicalAddress(address));
     const own = [...listeners()].filter(isOurs).map(({ traddr }) => traddr);
     this.#missing = new Set(own.filter((address) => !isWildcard(address) && !isThere(address)));
@@ -120,14 +125,18 @@ export class FrontNetwork {
     this.#failures.set(name, answers.includes(true) ? 0 : (this.#failures.get(name) ?? 0) + 1);
   }
 
-  /** Listeners of the others, one per address and port. */
+  /**
+   * Listeners of the others, one per address and port. An address that this node has as well, such as that of a bridge for
+   * containers, would tell of this node only.
+   */
   #peers(): Map<string, ListenerRecord[]> {
-    const { listeners, isOurs, hostOf } = this.#options;
+    const { listeners, isOurs, hostOf, isThisNode } = this.#options;
     const peers = new Map<string, ListenerRecord[]>();
     for (const listener of listeners()) {
       const { traddr, trsvcid } = listener;
       const hostName = hostOf(listener);
       if (hostName === null || isWildcard(traddr) || isOurs(listener)) continue;
+      if (this.#present.has(canonicalAddress(traddr)) && !isThisNode(hostName)) continue;
       const known = peers.get(hostName) ?? [];
       if (!known.some((other) => other.traddr === traddr && other.trsvcid === trsvcid)) known.push(listener);
       peers.set(hostName, known);

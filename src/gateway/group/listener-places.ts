@@ -32,6 +32,13 @@ export class ListenerPlaces {
     return ['', ANY_NODE, name, hostname].includes(hostName);
   }
 
+  /** Whether a host name, or the name of a gateway, means this gateway's node. */
+  isThisNode(hostName: string): boolean {
+    const gateways = [...this.#options.config.gateways.values()];
+    const named = gateways.find(({ name }) => name === hostName);
+    return this.isLocal(named?.hostName ?? hostName);
+  }
+
   /** Whether this gateway has to listen. */
   isOurs({ gateway, hostName, traddr }: ListenerRecord): boolean {
     const { identity, addresses, shared } = this.#options;

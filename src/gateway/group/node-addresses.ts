@@ -3,7 +3,6 @@
  * is still the node's. Hosts must not lose a path for good because a cable was pulled.
  */
 import type { Timer, Timers } from '../../base/clock.ts';
-import { LIMITS } from '../../limits.ts';
 import { canonicalAddress, isLinkLocal, isLoopback } from '../configuration/network-mask.ts';
 import type { FrontProbe } from './front-network.ts';
 
@@ -36,7 +35,12 @@ export class NodeAddresses {
 
   /** Ascending; link-local ones left out. */
   list(): string[] {
-    return [...this.#kept.keys()].sort().slice(0, LIMITS.maxPublishedAddresses);
+    return [...this.#kept.keys()].sort();
+  }
+
+  /** It was not there at the last look, be it gone or its interface without a carrier. */
+  isMissing(address: string): boolean {
+    return this.#kept.get(address) !== 0;
   }
 
   /** Looks now, and from now on again and again. */

@@ -1,14 +1,16 @@
 /** What this gateway publishes of its node in the configuration, so that all know who has which address, also while it is down. */
+import { LIMITS } from '../../limits.ts';
 import type { MonitorClient } from '../../monitor/monitor-client.ts';
 import type { ConfigChange } from '../../store/store.ts';
 import { type Configuration, removeRecord, setRecord } from '../configuration/configuration.ts';
+import { isInMask, parseMask } from '../configuration/network-mask.ts';
 import { encodeRecord, type GatewayRecord, keyOf } from '../configuration/records.ts';
 import type { NodeAddresses } from './node-addresses.ts';
 
 export interface PublisherOptions {
   identity: { readonly name: string; readonly hostname: string };
   config: Configuration;
-  addresses: Pick<NodeAddresses, 'list'>;
+  addresses: Pick<NodeAddresses, 'list' | 'isMissing'>;
   monitor: Pick<MonitorClient, 'admin'>;
   /** Other gateways have the configuration too. */
   shared: boolean;
@@ -33,15 +35,38 @@ export class Publisher {
   }
 
   #own(): ConfigChange[] {
-    const { identity, config, addresses } = this.#options;
+    const { identity, config } = this.#options;
     if (!(this.#members()?.has(identity.name) ?? true)) return [];
     const record: GatewayRecord = {
       kind: 'gateway',
       name: identity.name,
       hostName: identity.hostname,
-      addresses: addresses.list(),
+      addresses: this.#addresses(),
     };
     return config.texts.get(keyOf(record)) === encodeRecord(record) ? [] : [setRecord(record)];
+  }
+
+  /** Those that listeners may be at first, if there are more than a record may have. */
+  #addresses(): string[] {
+    const { config, addresses } = this.#options;
+    const own = addresses.list().filter((address) => !this.#wentToOther(address));
+    if (own.length <= LIMITS.maxPublishedAddresses) return own;
+    const masks = [...config.subsystems.values()].flatMap(({ networks }) => [...networks].map(parseMask));
+    const listened = new Set([...config.listeners()].map(({ traddr }) => traddr));
+    const isWanted = (address: string): boolean =>
+      listened.has(address) || masks.some((mask) => isInMask(mask, address));
+    const wanted = own.filter(isWanted);
+    const others = own.filter((address) => !wanted.includes(address));
+    return [...wanted, ...others].slice(0, LIMITS.maxPublishedAddresses).sort();
+  }
+
+  /** It is missing here, and another node says that it has it. */
+  #wentToOther(address: string): boolean {
+    const { identity, config, addresses } = this.#options;
+    if (!addresses.isMissing(address)) return false;
+    return [...config.gateways.values()].some(
+      (other) => other.hostName !== identity.hostname && other.addresses.includes(address),
+    );
   }
 
   /** The leader clears away what is left of others; who is down is in the group all the same. */
