@@ -9,7 +9,7 @@ import { decodeBeacon } from '../monitor/map-codec.ts';
 import type { FollowerEvents } from '../monitor/peer-stream.ts';
 import { LatestSender } from './latest-sender.ts';
 import { ALIVE_MS, type FromFollower, type FromLeader } from './peer-proto.ts';
-import { isProcessGone } from './process-probe.ts';
+import { isPeerHere, isProcessGone } from './process-probe.ts';
 
 export type FollowerStream = ServerDuplexStream<FromFollower, FromLeader>;
 
@@ -74,7 +74,7 @@ export class FollowerCalls {
   /** `port`: the management port of a follower whose stream broke without a word; null: it did not. */
   async #tellEnd(follower: Holder, port: ManagementPort | null): Promise<void> {
     const { timers, log } = this.#options;
-    const isGone = port !== null && (await isProcessGone(port.host, port.port, timers));
+    const isGone = port !== null && (await isProcessGone(port.host, port.port, timers, port.isHere));
     if ([...this.#calls].some((call) => call.follower?.incarnation === follower.incarnation)) return;
     if (port !== null && !isGone)
       log.warn({ ...follower, ...port }, 'the stream of a gateway broke, but its process seems to live');
@@ -95,6 +95,8 @@ export class FollowerCalls {
 interface ManagementPort {
   readonly host: string;
   readonly port: number;
+  /** Its process is on this machine. */
+  readonly isHere: boolean;
 }
 
 interface CallListener {
@@ -111,7 +113,7 @@ class FollowerCall {
   /** Null until it has said who it is. */
   follower: Holder | null = null;
   /** As its last beacon says. */
-  port: ManagementPort = { host: '', port: 0 };
+  port: ManagementPort = { host: '', port: 0, isHere: false };
   readonly #stream: FollowerStream;
   readonly #options: FollowerCallsOptions;
   readonly #listener: CallListener;
@@ -162,7 +164,8 @@ class FollowerCall {
       this.#end(false);
     } else if (beacon !== undefined) {
       const heard = this.#listener.onBeacon(beacon, this.follower);
-      if (heard !== null) this.port = { host: heard.peerAddress, port: heard.peerPort };
+      const isHere = isPeerHere(this.#stream.getPeer());
+      if (heard !== null) this.port = { host: heard.peerAddress, port: heard.peerPort, isHere };
     }
     this.say(this.#listener.epoch());
   }

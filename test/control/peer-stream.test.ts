@@ -3,7 +3,7 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemTimers } from '../../src/base/clock.ts';
 import { followMethod } from '../../src/control/peer-proto.ts';
-import { isProcessGone } from '../../src/control/process-probe.ts';
+import { isPeerHere, isProcessGone } from '../../src/control/process-probe.ts';
 import { Follower, followerEvents, Leader } from './peer-rig.ts';
 
 describe('A stream to the leader', () => {
@@ -156,6 +156,16 @@ describe('A process that is asked whether it is gone', () => {
     expect(await isProcessGone('', 0, systemTimers)).toBe(false);
     expect(await isProcessGone('nowhere.invalid', 5500, systemTimers)).toBe(false);
   });
+});
+
+it('A loopback address of a process that is elsewhere says nothing of it', async () => {
+  for (const host of ['127.0.0.1', '127.0.1.1', '::1', 'localhost']) {
+    expect(await isProcessGone(host, 1, systemTimers, false)).toBe(false);
+  }
+  expect(['127.0.0.1:4711', '::1:4711', '[::1]:4711', '::ffff:127.0.0.1:4711'].map(isPeerHere)).not.toContain(
+    false,
+  );
+  expect(['192.0.2.1:4711', '2001:db8::1:4711', 'unknown', '::10:4711'].map(isPeerHere)).not.toContain(true);
 });
 
 const servers: Server[] = [];
