@@ -58,6 +58,8 @@ export class DataBuffer {
   account: BufferAccount | null = null;
   /** See {@link BufferPool.writeOff}. */
   writtenOff = false;
+  /** See {@link BufferPool.park}. */
+  parked = false;
   private dataView: Buffer;
   private frameView: Buffer;
   private frameStart: number;
@@ -89,6 +91,8 @@ export class DataBuffer {
   }
 }
 
+/** Of as much as this share of the limit, what is parked may keep its senders from sending more. */
+const PARKED_SHARE = 2;
 /** An account may have this share of the limit whatever the others have. */
 const RESERVE_SHARE = 64;
 
@@ -103,6 +107,7 @@ export class BufferPool {
   private borrowed = 0;
   private idle = 0;
   private writtenOff = 0;
+  private parked = 0;
   private readonly line = new WaitingLine();
 
   /** `largestBytes` is the largest buffer ever asked for, a power of two. */
@@ -126,6 +131,16 @@ export class BufferPool {
   /** Bytes of buffers that were written off and have not come back. */
   get writtenOffBytes(): number {
     return this.writtenOff;
+  }
+
+  /** Bytes of buffers that are parked. */
+  get parkedBytes(): number {
+    return this.parked;
+  }
+
+  /** So much is parked that nobody who has parked something shall send more. */
+  get isParkedFull(): boolean {
+    return this.parked > this.limitBytes / PARKED_SHARE;
   }
 
   /** A buffer for `length` bytes would go over the limit now. */
@@ -159,6 +174,9 @@ export class BufferPool {
     if (buffer.writtenOff) {
       buffer.writtenOff = false;
       this.writtenOff -= buffer.capacity;
+    } else if (buffer.parked) {
+      buffer.parked = false;
+      this.parked -= buffer.capacity;
     } else this.count(buffer, -buffer.capacity);
     if (this.idle + buffer.capacity <= this.idleLimitBytes) {
       this.idle += buffer.capacity;
@@ -178,6 +196,24 @@ export class BufferPool {
     this.writtenOff += buffer.capacity;
     this.roomGrew(buffer.account);
     return true;
+  }
+
+  /**
+   * A borrowed buffer whose command waits for the limits of its namespace: it does not count as borrowed meanwhile, because
+   * nobody else shall wait for those. How much there may be is up to who parks, see {@link isParkedFull}.
+   */
+  park(buffer: DataBuffer): void {
+    buffer.parked = true;
+    this.count(buffer, -buffer.capacity);
+    this.parked += buffer.capacity;
+    this.roomGrew(buffer.account);
+  }
+
+  /** The command goes on: its buffer is borrowed as any other, be it past the limit. */
+  unpark(buffer: DataBuffer): void {
+    buffer.parked = false;
+    this.parked -= buffer.capacity;
+    this.count(buffer, buffer.capacity);
   }
 
   private count(buffer: DataBuffer, bytes: number): void {

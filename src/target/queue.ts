@@ -18,6 +18,8 @@ export interface QueueTransport {
   dropBuffer(request: Request): void;
   /** The data buffer of a request that was abandoned counts no more: the backend has it for nobody knows how long. */
   writeOff(request: Request): void;
+  /** The command waits for the limits of its namespace: its buffer, if it has one, does not count until {@link proceed}. */
+  park(request: Request): void;
   /** Ends the connection. `reason` is for the log. */
   close(reason: string): void;
   /** Ends the connection once what was answered has been sent. */
@@ -209,7 +211,7 @@ export class Queue {
   bytesAtBackend(): number {
     let bytes = 0;
     for (const { executing, buffer } of this.table)
-      if (executing && buffer !== null) bytes += buffer.capacity;
+      if (executing && buffer !== null && !buffer.writtenOff) bytes += buffer.capacity;
     return bytes;
   }
 

@@ -166,6 +166,7 @@ export class FakeConnection implements QueueTransport {
   // ---- what the target calls ----
 
   proceed(request: Request): void {
+    if (request.buffer?.parked) this.#target.buffers.unpark(request.buffer);
     if (request.dataLength === 0) request.execute(request);
     else this.#move(request, this.#options.get(request)!);
   }
@@ -180,6 +181,10 @@ export class FakeConnection implements QueueTransport {
     if (request.buffer === null) return;
     this.#target.buffers.giveBack(request.buffer);
     request.buffer = null;
+  }
+
+  park(request: Request): void {
+    if (request.buffer !== null) this.#target.buffers.park(request.buffer);
   }
 
   writeOff(request: Request): void {

@@ -91,8 +91,8 @@ export class IoLimiter {
     request.limitedSinceMs = nowMs;
     this.#waited += 1;
     request.limitedNumber = this.#waited;
-    // in-capsule data has come with it: its buffer shall not count as one that others wait for
-    if (request.buffer !== null) request.queue.transport.writeOff(request);
+    // in-capsule data has come with it
+    request.queue.transport.park(request);
     this.#lineOf(request).push(request);
     this.#watchGroup(request);
     // whoever is due by now, so that newcomers do not take what those in front wait for

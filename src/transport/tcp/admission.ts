@@ -39,6 +39,8 @@ export class Admission {
   waitsForPool = false;
   /** Capacity of all data buffers that this connection holds. */
   heldBytes = 0;
+  /** Capacity of its buffers that are parked, see {@link BufferPool.park}. */
+  parkedBytes = 0;
   /** The connection is not read from. */
   starved = false;
 
@@ -99,16 +101,32 @@ export class Admission {
   }
 
   giveBack(buffer: DataBuffer): void {
-    if (!buffer.writtenOff) this.heldBytes -= buffer.capacity;
+    if (buffer.parked) this.parkedBytes -= buffer.capacity;
+    else if (!buffer.writtenOff) this.heldBytes -= buffer.capacity;
     this.pool.giveBack(buffer);
-    if (this.starved && !this.mustStarve()) this.feed();
+    this.feedIfMay();
+  }
+
+  /** See {@link BufferPool.park}. */
+  park(buffer: DataBuffer): void {
+    this.heldBytes -= buffer.capacity;
+    this.parkedBytes += buffer.capacity;
+    this.pool.park(buffer);
+    this.feedIfMay();
+  }
+
+  unpark(buffer: DataBuffer): void {
+    this.heldBytes += buffer.capacity;
+    this.parkedBytes -= buffer.capacity;
+    this.pool.unpark(buffer);
+    this.feedIfMay();
   }
 
   /** See {@link BufferPool.writeOff}. */
   writeOff(buffer: DataBuffer): void {
     if (!this.pool.writeOff(buffer)) return;
     this.heldBytes -= buffer.capacity;
-    if (this.starved && !this.mustStarve()) this.feed();
+    this.feedIfMay();
   }
 
   /** After each turn: stops reading in-capsule data for which there is no room. */
@@ -193,12 +211,17 @@ export class Admission {
     return true;
   }
 
+  /** Whether nothing more is read: the data of those who exceed the limits of a namespace must not use up the memory of all. */
+  private mustStarve(): boolean {
+    return (this.parkedBytes > 0 && this.pool.isParkedFull) || this.poolStarves();
+  }
+
   /**
    * In-capsule data takes buffers past the limit, so its sender is not read from while the pool is used up and he holds some
    * of it, or while the pool is far over its limit. What the backend has is not the sender's fault, and his other commands
    * may be for another backend.
    */
-  private mustStarve(): boolean {
+  private poolStarves(): boolean {
     if (!this.pool.isFull(1)) return false;
     if (this.pool.borrowedBytes > OVERDRAFT * this.pool.limitBytes) return true;
     return this.heldBytes > this.queue.bytesAtBackend();
@@ -209,14 +232,19 @@ export class Admission {
     this.starved = true;
     this.owner.starve();
     this.watchAna();
-    if (this.starvedInLine) return;
+    // Who has parked too much is fed by his own commands: nobody in the line shall wait for that.
+    if (this.starvedInLine || !this.poolStarves()) return;
     this.starvedInLine = true;
     this.pool.whenReturned(() => {
-      if (this.starved && this.mustStarve()) return false;
+      if (this.starved && this.poolStarves()) return false;
       this.starvedInLine = false;
-      this.feed();
+      this.feedIfMay();
       return true;
     });
+  }
+
+  private feedIfMay(): void {
+    if (this.starved && !this.mustStarve()) this.feed();
   }
 
   private feed(): void {
@@ -231,7 +259,7 @@ export class Admission {
       turnAwayWaiting(this.waiting);
       // namespaces may have moved to groups that have a reserve
       this.startWaiting();
-      if (this.starved && !this.mustStarve()) this.feed();
+      this.feedIfMay();
       if (this.waiting.length === 0 && !this.starved) this.endWatch();
     });
   }

@@ -245,6 +245,7 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
   }
 
   proceed(request: Request): void {
+    if (request.buffer?.parked) this.admission.unpark(request.buffer);
     if (request.dataLength === 0 || request.buffer !== null) request.execute(request);
     else this.admission.admit(request);
   }
@@ -304,6 +305,10 @@ export class TcpConnection implements PduSink, QueueTransport, AdmissionOwner {
     if (buffer === null) return;
     request.buffer = null;
     this.admission.giveBack(buffer);
+  }
+
+  park(request: Request): void {
+    if (request.buffer !== null) this.admission.park(request.buffer);
   }
 
   writeOff(request: Request): void {

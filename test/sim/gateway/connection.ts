@@ -125,6 +125,8 @@ export class SimConnection implements QueueTransport {
 
   writeOff(): void {}
 
+  park(): void {}
+
   proceed(): void {
     throw new Error('no namespace has limits here');
   }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnaState } from '../../../src/target/ana.ts';
+import { limitNamespace } from '../../../src/target/io/io-limiter.ts';
 import { IoOpcode, ioSqe } from '../../initiator/command.ts';
 import { FakeBlockDevice } from '../../target/fake-block-device.ts';
 import { BLOCK, TargetWorld } from '../../target/target-world.ts';
@@ -245,5 +246,87 @@ describe('a backend that stands still', () => {
     expect(pool.writtenOffBytes).toBeGreaterThan(0);
     device.finishAll();
     expect(pool.writtenOffBytes).toBe(0);
+  });
+});
+
+describe('a namespace whose limits are exceeded by in-capsule writes', () => {
+  const SLOW = { commands: 10, bytes: 0, readBytes: 0, writeBytes: 0 };
+  const EACH = 30;
+
+  /** Seven connections want to write eight times the pool to namespace 1, which has limits; the eighth uses namespace 2. */
+  function exceeded() {
+    const made = setup(8);
+    const { world, io } = made;
+    const namespace = world.subsystem.namespaces.get(1)!;
+    limitNamespace(namespace, SLOW, world.target);
+    const greedy = io.slice(0, 7);
+    const send = () => {
+      for (const host of greedy) while (host.open.size < EACH && !host.socket.paused) write(host, 16, true);
+    };
+    send();
+    return { ...made, namespace, greedy, send, modest: io[7] };
+  }
+
+  /** What it asks of namespace 2 is answered at once. */
+  function serve({ modest, other, owner }: ReturnType<typeof exceeded>): void {
+    const cids = [read(modest, 256, 2), write(modest, 256, false, 2), write(modest, 16, true, 2)];
+    for (let turn = 0; turn < 4; turn += 1) {
+      owner.endTurn();
+      modest.read();
+      while (modest.asked.length > 0) modest.sendData(0);
+      other.finishAll();
+    }
+    owner.endTurn();
+    modest.read();
+    expect(cids.filter((cid) => modest.open.has(cid))).toEqual([]);
+  }
+
+  it('takes neither data buffers nor memory without end from others, and all its writes are done in the end', () => {
+    const made = exceeded();
+    const { world, device, greedy, send, pool, namespace } = made;
+    for (let second = 0; second < 20; second += 1) {
+      serve(made);
+      expect(pool.borrowedBytes).toBeLessThanOrEqual(10 * 8 * KIB);
+      // Half of the pool, and what had been read when that was reached: a capsule or two of each.
+      expect(pool.parkedBytes).toBeLessThanOrEqual(POOL / 2 + 2 * greedy.length * 8 * KIB);
+      world.clock.advance(1000);
+      device.finishAll();
+      made.owner.endTurn();
+      for (const host of greedy) host.push();
+      for (const host of greedy) host.read();
+      send();
+    }
+    limitNamespace(namespace, null, world.target);
+    rest(made);
+    for (const host of greedy) expect([host.open.size, host.socket.paused]).toEqual([0, false]);
+    for (const host of made.io) host.socket.take();
+    expect([pool.borrowedBytes, pool.parkedBytes, pool.contended]).toEqual([0, 0, false]);
+  });
+
+  it('leaves its memory to the groups whose backend stands still', () => {
+    const made = exceeded();
+    const { world, modest, owner, pool } = made;
+    for (let i = 0; i < 8; i += 1) write(modest, 16, true, 2);
+    world.ana.set(2, AnaState.inaccessible);
+    world.target.abandon(world.ana.groups[2]);
+    owner.endTurn();
+    expect([pool.borrowedBytes, pool.writtenOffBytes]).toEqual([8 * KIB, 8 * 8 * KIB]);
+    modest.read();
+    expect(modest.open.size).toBe(0);
+  });
+
+  it('reads on when its group stops serving, or the host goes', () => {
+    const made = exceeded();
+    const { world, greedy, owner, pool } = made;
+    expect(greedy.some((host) => host.socket.paused)).toBe(true);
+    greedy[0].connection.close('lost');
+    greedy[0].socket.take();
+    world.ana.set(1, AnaState.inaccessible);
+    owner.endTurn();
+    for (let i = 0; i < EACH; i += 1) for (const host of greedy) host.push();
+    owner.endTurn();
+    for (const host of greedy.slice(1)) host.read();
+    expect(greedy.slice(1).map((host) => [host.open.size, host.socket.paused])).not.toContainEqual([0, true]);
+    expect(pool.parkedBytes).toBe(0);
   });
 });
