@@ -69,7 +69,7 @@ export class FailoverLab {
     return opened(this.#agent);
   }
 
-  /** Everything up to a host that is connected to all gateways. */
+  /** Everything up to a host that is connected to all gateways, if there are disks to connect to. */
   async open(): Promise<void> {
     const { gateways = 3, places = gateways, linuxHost = true } = this.#options;
     await this.lab.open();
@@ -83,7 +83,7 @@ export class FailoverLab {
       this.#ceph.start().then(() => Promise.all(nodes.map((node) => node.start()))),
     ]);
     await this.#configure();
-    if (linuxHost) await this.connectHost();
+    if (linuxHost && this.images.size > 0) await this.connectHost();
     await this.balanced();
   }
 
