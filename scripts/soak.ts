@@ -41,9 +41,13 @@ const dice = new Dice(seed);
 const tally = new Map<string, Tally>();
 let acknowledged = 0;
 
-/** None of `struck`: a daemon of Ceph that is being revived cannot be killed and revived once more. */
+/**
+ * None like those of `struck`: a daemon of Ceph that is being revived cannot be killed and revived once more, a cable that is being
+ * plugged in cannot be unplugged.
+ */
 function draw(struck: readonly string[]): Fault {
-  const faults = FAULTS.filter(({ name }) => !struck.includes(name));
+  const kindOf = (name: string): string | undefined => name.split(':')[0];
+  const faults = FAULTS.filter(({ name }) => !struck.some((other) => kindOf(other) === kindOf(name)));
   const total = faults.reduce((sum, { weight }) => sum + weight, 0);
   let at = dice.below(total);
   for (const fault of faults) {

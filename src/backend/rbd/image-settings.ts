@@ -33,6 +33,9 @@ const REQUIRED: Readonly<Record<string, { readonly value: string; readonly other
   },
 };
 
+/** The options that {@link requireSafeSettings} wants to know. */
+export const CHECKED_OPTIONS: readonly string[] = Object.keys(REQUIRED);
+
 /** Throws INVALID_ARGUMENT that names the key which an image must not have so, and how to remove it. */
 export function requireSafeSettings(name: ImageName, config: readonly ConfigOption[]): void {
   for (const { name: key, value, source } of config) {

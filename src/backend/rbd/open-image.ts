@@ -3,8 +3,8 @@ import type { OptimalSizes } from '../../base/block-device.ts';
 import { AnagateError } from '../../base/errors.ts';
 import type { Image, ImageStat, IoContext } from '../../node-rados/lib/node-rados.ts';
 import { type ImageName, imagePath } from './image-name.ts';
-import { requireSafeSettings } from './image-settings.ts';
-import { optimalSizesOf } from './optimal-sizes.ts';
+import { CHECKED_OPTIONS, requireSafeSettings } from './image-settings.ts';
+import { DISCARD_KEY, optimalSizesOf } from './optimal-sizes.ts';
 import type { RadosSession } from './rados-session.ts';
 
 export interface OpenedImage {
@@ -15,6 +15,9 @@ export interface OpenedImage {
   readonly optimal: OptimalSizes;
 }
 
+/** What is looked at: reading all of an image's options would be a tenth of the work of opening it. */
+const OPTIONS = [...CHECKED_OPTIONS, DISCARD_KEY];
+
 /** Opens without taking the lock, so that an owner elsewhere is not disturbed. Rejects as the cluster does, or as {@link requireSafeSettings}. */
 export async function openImage(
   session: RadosSession,
@@ -23,7 +26,7 @@ export async function openImage(
   const context = await session.pool(name.pool, name.radosNamespace);
   const image = await context.openImage(name.image, { readOnly });
   try {
-    const [stat, config] = await Promise.all([image.stat(), image.config()]);
+    const [stat, config] = await Promise.all([image.stat(), image.config(OPTIONS)]);
     requireSafeSettings(name, config);
     return { session, context, image, stat, optimal: optimalSizesOf(stat, config) };
   } catch (error) {

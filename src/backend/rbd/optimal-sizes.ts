@@ -5,7 +5,7 @@ import type { ConfigOption, ImageStat } from '../../node-rados/lib/node-rados.ts
 /** OSDs keep data and checksums in units of this; a smaller write makes them read first. */
 const OSD_UNIT_BYTES = 4096;
 /** librbd's own key and default: discards of less are not worth their price. */
-const DISCARD_KEY = 'rbd_discard_granularity_bytes';
+export const DISCARD_KEY = 'rbd_discard_granularity_bytes';
 const DISCARD_BYTES = 65_536;
 
 type Layout = Pick<ImageStat, 'objectBytes' | 'stripeUnitBytes' | 'stripeCount'>;

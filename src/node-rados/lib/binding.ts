@@ -100,7 +100,10 @@ export interface Binding {
   removeNamespace(context: Handle, name: string): Promise<void>;
   listNamespaces(context: Handle): Promise<string[]>;
   initPool(context: Handle, force: boolean): Promise<void>;
-  poolConfig(context: Handle): Promise<[name: string, value: string, source: number][]>;
+  poolConfig(
+    context: Handle,
+    names: readonly string[],
+  ): Promise<[name: string, value: string, source: number][]>;
   poolMetadata(context: Handle): Promise<[key: string, value: string][]>;
   setPoolMetadata(context: Handle, key: string, value: string | null): Promise<void>;
 
@@ -124,7 +127,10 @@ export interface Binding {
   getMetadata(image: Handle, key: string): Promise<string>;
   setMetadata(image: Handle, key: string, value: string | null): Promise<void>;
   imageMetadata(image: Handle): Promise<[key: string, value: string][]>;
-  imageConfig(image: Handle): Promise<[name: string, value: string, source: number][]>;
+  imageConfig(
+    image: Handle,
+    names: readonly string[],
+  ): Promise<[name: string, value: string, source: number][]>;
   acquireLock(image: Handle): Promise<void>;
   releaseLock(image: Handle): Promise<void>;
   isLockOwner(image: Handle): Promise<boolean>;

@@ -123,9 +123,9 @@ export class ImagePool {
     return this.#binding.initPool(this.#context, force);
   }
 
-  /** The configuration that images of the pool have if they do not override it. */
-  async config(): Promise<ConfigOption[]> {
-    return configOptions(await this.#binding.poolConfig(this.#context));
+  /** The configuration that images of the pool have if they do not override it: these options, or all (some 80). */
+  async config(names: readonly string[] = []): Promise<ConfigOption[]> {
+    return configOptions(await this.#binding.poolConfig(this.#context, names));
   }
 
   async metadata(): Promise<Map<string, string>> {

@@ -231,9 +231,9 @@ export class Image {
     return new Map(await this.#binding.imageMetadata(this.#handle));
   }
 
-  /** The configuration that this open image runs with, and where each value comes from. */
-  async config(): Promise<ConfigOption[]> {
-    return configOptions(await this.#binding.imageConfig(this.#handle));
+  /** The configuration that this open image runs with, and where each value comes from: these options, or all (some 80). */
+  async config(names: readonly string[] = []): Promise<ConfigOption[]> {
+    return configOptions(await this.#binding.imageConfig(this.#handle, names));
   }
 
   /** Takes the exclusive lock and keeps it against others, who get EROFS; they can only break it. */

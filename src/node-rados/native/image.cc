@@ -251,13 +251,14 @@ napi_value image_metadata(Call& call) {
       [](const Js& js, TaskOf<PairList>& task) { return text_pairs(js, task.reply.pairs); });
 }
 
-napi_value image_config(Call& call) {
+napi_value image_config(Call& call) {  // (image, names)
   auto image = call.image(0);
+  const auto names = call.strings(1);
   return call.blocking<Config>(
       "rbd_config_image_list", image->name,
       [=](Config& reply) {
         return list_config([&](rbd_config_option_t* at, int* count) { return rbd_config_image_list(image->image, at, count); },
-                           rbd_config_image_list_cleanup, reply);
+                           rbd_config_image_list_cleanup, names, reply);
       },
       config_value);
 }

@@ -165,13 +165,14 @@ napi_value init_pool(Call& call) {  // (context, force)
   return call.blocking<Nothing>("rbd_pool_init", "", [=](Nothing&) { return rbd_pool_init(context->io, force); });
 }
 
-napi_value pool_config(Call& call) {
+napi_value pool_config(Call& call) {  // (context, names)
   auto context = call.context(0);
+  const auto names = call.strings(1);
   return call.blocking<Config>(
       "rbd_config_pool_list", "",
       [=](Config& reply) {
         return list_config([&](rbd_config_option_t* at, int* count) { return rbd_config_pool_list(context->io, at, count); },
-                           rbd_config_pool_list_cleanup, reply);
+                           rbd_config_pool_list_cleanup, names, reply);
       },
       config_value);
 }

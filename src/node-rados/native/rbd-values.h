@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <rbd/librbd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,9 +59,13 @@ struct Config {
   std::vector<Option> options;
 };
 
-// Effective configuration; `list` and `cleanup` are those of images or pools.
+// Effective configuration, of the options in `names` or of all when there are none there; `list` and `cleanup` are those of
+// images or pools.
 template <class List, class Cleanup>
-int list_config(List list, Cleanup cleanup, Config& config) {
+int list_config(List list, Cleanup cleanup, const std::vector<std::string>& names, Config& config) {
+  const auto wanted = [&](const char* name) {
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  };
   int count = 256;
   for (;;) {
     std::vector<rbd_config_option_t> options(static_cast<size_t>(count));
@@ -68,7 +73,8 @@ int list_config(List list, Cleanup cleanup, Config& config) {
     if (rc == -ERANGE) continue;  // count now says how many there are
     if (rc < 0) return rc;
     for (int i = 0; i < count; i++)
-      config.options.push_back({options[i].name, options[i].value, static_cast<int>(options[i].source)});
+      if (wanted(options[i].name))
+        config.options.push_back({options[i].name, options[i].value, static_cast<int>(options[i].source)});
     cleanup(options.data(), count);
     return 0;
   }
