@@ -45,12 +45,15 @@ export function spawnNode(
   return child;
 }
 
+/** A little more than a gateway allows itself. */
+const STOP_LIMIT_MS = 30_000;
+
 /** Ends a process the gentle way and waits for it. */
 export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
-  const limit = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
   await exited;
   clearTimeout(limit);
 }

@@ -28,8 +28,8 @@ import { grpcCredentials, metricsKeyPair, serverFiles } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
 import { TlsWatch } from './tls-watch.ts';
 
-/** A stop that hangs longer than this is given up: the service manager would kill us next. */
-const STOP_LIMIT_MS = 15_000;
+/** A stop that hangs longer than this is given up: the service manager would kill us next. Closing 4096 images takes 10 s. */
+const STOP_LIMIT_MS = 25_000;
 /** Any time will do, see {@link runGateway}. */
 const ALIVE_MS = 60_000;
 
