@@ -315,7 +315,7 @@ export class RbdDevice implements BlockDevice {
       await device.close();
     }
     if (!this.#holdsLock || this.#opened === null || this.#opened.session.fenced) return;
-    // Nothing is under way, and librbd makes sure of that once more. EINVAL: somebody broke the lock.
+    // librbd lets nothing more in, waits and flushes before it gives the lock away. EINVAL: somebody broke the lock.
     await this.#opened.image.releaseLock().catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
     });
