@@ -138,6 +138,7 @@ async function start(
   }
 
   const target = makeTarget(version, log, shared?.lease.clock ?? systemClock);
+  target.countsIo = settings.ioStatsEnabled;
   const transport = new ServeTransport(target);
   const identity: GatewayIdentity = {
     version,

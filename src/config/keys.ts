@@ -55,6 +55,8 @@ export const KEYS: Readonly<Record<string, Readonly<Record<string, Key>>>> = {
     max_namespaces_per_subsystem: key('maxNamespacesPerSubsystem', atLeastOne),
     max_hosts: key('maxHosts', atLeastOne),
     max_hosts_per_subsystem: key('maxHostsPerSubsystem', atLeastOne),
+    max_hosts_per_namespace: key('maxHostsPerNamespace', atLeastOne),
+    io_stats_enabled: key('ioStatsEnabled', truth, yesNo),
     enable_prometheus_exporter: key('metricsEnabled', truth, yesNo),
     prometheus_port: key('metricsPort', wholeNumber),
     prometheus_exporter_ssl: key('metricsTls', truth, yesNo),
@@ -97,11 +99,11 @@ export const IGNORED_KEYS: Readonly<Record<string, readonly string[]>> = {
     'omap_file_update_reloads omap_file_update_attempts omap_file_ignore_unlock_errors omap_file_disable_unlock ' +
     'abort_on_errors abort_on_update_error enable_monitor_client monitor_stop_grace ' +
     'max_gws_in_grp allowed_consecutive_spdk_ping_failures spdk_ping_interval_in_seconds ' +
-    'ping_spdk_under_lock max_hosts_per_namespace max_namespaces_with_netmask subsystem_cache_expiration ' +
+    'ping_spdk_under_lock max_namespaces_with_netmask subsystem_cache_expiration ' +
     'verify_nqns verify_keys ' +
     'prometheus_bdev_pools prometheus_stats_interval prometheus_frequency_slow_down_factor ' +
     'prometheus_cycles_to_adjust_speed prometheus_startup_delay prometheus_connection_list_cache_expiration ' +
-    'io_stats_enabled enable_spdk_discovery_controller'
+    'enable_spdk_discovery_controller'
   ).split(' '),
   'gateway-logs': (
     'log_files_enabled log_files_rotation_enabled verbose_log_messages max_log_file_size_in_mb max_log_files_count ' +
@@ -112,7 +114,7 @@ export const IGNORED_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of those, what is done here without being asked: True says nothing new, and False would not be obeyed. */
-export const ALWAYS_TRUE: readonly string[] = ['verify_nqns', 'verify_keys', 'io_stats_enabled'];
+export const ALWAYS_TRUE: readonly string[] = ['verify_nqns', 'verify_keys'];
 
 /** Sections of ceph-nvmeof that have no effect here, whatever they say, and why. */
 export const IGNORED_SECTIONS: Readonly<Record<string, string>> = {

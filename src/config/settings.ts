@@ -45,6 +45,9 @@ export interface Settings {
   maxNamespacesPerSubsystem?: number;
   maxHosts?: number;
   maxHostsPerSubsystem?: number;
+  maxHostsPerNamespace?: number;
+  /** The I/O of each host is counted by size from the start; "gw set_io_stats_mode" changes it while the gateway runs. */
+  ioStatsEnabled: boolean;
   /** Unique in the group; what listeners name as their host. */
   name: string;
   /** File with the key that encrypts the keys of hosts and subsystems; absent: such keys are refused. */
@@ -101,6 +104,7 @@ export const SETTING_DEFAULTS = {
   rebalancePeriodMs: 7000,
   rebalanceMoves: 8,
   verifyListenerAddress: true,
+  ioStatsEnabled: true,
   demo: true,
 } as const satisfies Partial<Settings>;
 

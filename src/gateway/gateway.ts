@@ -40,7 +40,7 @@ import { Ownership } from './group/ownership.ts';
 import { Rebalancer } from './group/rebalancer.ts';
 import { drainAll, Life } from './life.ts';
 import { ListenerRequests } from './listener-requests.ts';
-import { Listing } from './listing.ts';
+import { Listing, othersOf } from './listing.ts';
 import { NamespaceRequests } from './namespace-requests.ts';
 import {
   keyFileTrouble,
@@ -189,6 +189,7 @@ export class Gateway implements GatewayApi {
       target,
       ana: this.#ana,
       listeners: this.#listeners,
+      others: () => othersOf(monitor, identity.name),
       deviceBytes: (record) => this.#devices.get(record)?.sizeBytes,
     });
     this.rehearsal = new Rehearsal(this.#config, this.#listing);
@@ -492,8 +493,8 @@ export class Gateway implements GatewayApi {
   }
 
   deleteListener(spec: ListenerSpec, force: boolean): Promise<void> {
-    const inUse = (record: ListenerRecord): boolean => this.#listing.hasConnections(record);
-    return this.#life.mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, inUse)));
+    const useOf = (record: ListenerRecord): string | null => this.#listing.useOf(record);
+    return this.#life.mutate(() => this.#commit(planDeleteListener(this.#config, spec, force, useOf)));
   }
 
   // ---- namespaces: see NamespaceRequests ----

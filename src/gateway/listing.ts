@@ -1,4 +1,6 @@
 /** What the gateway answers when it is asked what there is. Reads only. */
+import type { GatewayRow } from '../monitor/admin.ts';
+import type { MonitorClient } from '../monitor/monitor-client.ts';
 import { AnaState, type AnaStates } from '../target/ana.ts';
 import type { Controller } from '../target/controller.ts';
 import type { Target } from '../target/target.ts';
@@ -14,6 +16,7 @@ import type {
   SubsystemInfo,
 } from './gateway-api.ts';
 import { UNLIMITED } from './plans/qos.ts';
+import { addressOf } from './plans/subsystems.ts';
 import type { Listeners } from './serving/listeners.ts';
 import { MODEL } from './serving/target-applier.ts';
 
@@ -24,11 +27,20 @@ const API_STATE = {
   [AnaState.inaccessible]: 'inaccessible',
 } as const;
 
+/** The other gateways of the group that hosts can be connected to. */
+export function othersOf({ admin }: Pick<MonitorClient, 'admin'>, own: string): readonly GatewayRow[] {
+  return (admin?.gateways() ?? []).filter(
+    ({ name, availability }) => name !== own && availability === 'AVAILABLE',
+  );
+}
+
 export interface ListingOptions {
   config: Configuration;
   target: Target;
   ana: AnaStates;
   listeners: Listeners;
+  /** The other gateways of the group, and the NQNs of hosts with a live controller there, on whatever subsystem. */
+  others(): readonly { readonly name: string; readonly hosts: readonly string[] }[];
   /** Size of what is behind a namespace; undefined when it is not open here. */
   deviceBytes(record: NamespaceRecord): number | undefined;
 }
@@ -85,9 +97,22 @@ export class Listing {
       .map(({ id, state }) => ({ group: id, state: API_STATE[state] }));
   }
 
-  /** Whether a host is connected through this listener to its subsystem. */
-  hasConnections(record: ListenerRecord): boolean {
-    return this.hostsThrough(record).size > 0;
+  /** What is known of hosts that may lose their path when the listener goes; null: none would. */
+  useOf(record: ListenerRecord): string | null {
+    const where = `through the listener at ${addressOf(record)}`;
+    if (this.hostsThrough(record).size > 0) return `hosts are connected ${where}`;
+    const name = this.#gatewayOf(record);
+    const there = this.#options.others().find((one) => one.name === name);
+    const { nqn } = record;
+    if (!there?.hosts.some((host) => mayUse(this.#options.config.subsystem(nqn), host))) return null;
+    return `hosts of subsystem ${nqn} are connected to gateway ${name}, maybe ${where}`;
+  }
+
+  #gatewayOf({ gateway, hostName, traddr }: ListenerRecord): string {
+    const nodes = [...this.#options.config.gateways.values()];
+    const isIt = (node: (typeof nodes)[number]): boolean =>
+      hostName === '*' ? node.addresses.includes(traddr) : [node.name, node.hostName].includes(hostName);
+    return gateway ?? nodes.find(isIt)?.name ?? hostName;
   }
 
   /** NQNs of the hosts that are connected through this listener to its subsystem. */
@@ -141,6 +166,13 @@ export class Listing {
   /** NQNs of the hosts that have a live controller on a subsystem here. */
   connectedHosts(nqn: string): Set<string> {
     return new Set([...this.#controllers(nqn)].map(({ host }) => host.hostNqn));
+  }
+
+  /** As {@link connectedHosts}, and hosts that may use the subsystem and have a live controller at another gateway. */
+  hostsOfGroup(nqn: string): Set<string> {
+    const subsystem = this.#options.config.subsystem(nqn);
+    const elsewhere = this.#options.others().flatMap(({ hosts }) => hosts);
+    return new Set([...this.connectedHosts(nqn), ...elsewhere.filter((host) => mayUse(subsystem, host))]);
   }
 
   /** Live controllers, and the allowed hosts that have none. Throws SUBSYSTEM_NOT_FOUND for an NQN that is not there. */
@@ -212,4 +244,8 @@ function connectionOf(
     keepAliveTimeout: false,
     hostDeleted: !allowAnyHost && !hosts.has(controller.host.hostNqn),
   };
+}
+
+function mayUse({ allowAnyHost, hosts }: SubsystemConfig, hostNqn: string): boolean {
+  return allowAnyHost || hosts.has(hostNqn);
 }

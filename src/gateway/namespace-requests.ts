@@ -151,7 +151,7 @@ export class NamespaceRequests {
   changeVisibility(nqn: string, nsid: number, autoVisible: boolean, force: boolean): Promise<void> {
     const { listing } = this.#options;
     return this.#change((config) =>
-      planChangeVisibility(config, nqn, nsid, autoVisible, force, listing.connectedHosts(nqn)),
+      planChangeVisibility(config, nqn, nsid, autoVisible, force, listing.hostsOfGroup(nqn)),
     );
   }
 

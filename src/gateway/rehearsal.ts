@@ -34,9 +34,9 @@ export interface RehearsalApi {
 
 export class Rehearsal implements RehearsalApi {
   readonly #config: Configuration;
-  readonly #listing: Pick<Listing, 'connectedHosts' | 'hostsThrough'>;
+  readonly #listing: Pick<Listing, 'connectedHosts' | 'hostsThrough' | 'useOf'>;
 
-  constructor(config: Configuration, listing: Pick<Listing, 'connectedHosts' | 'hostsThrough'>) {
+  constructor(config: Configuration, listing: Pick<Listing, 'connectedHosts' | 'hostsThrough' | 'useOf'>) {
     this.#config = config;
     this.#listing = listing;
   }
@@ -64,8 +64,7 @@ export class Rehearsal implements RehearsalApi {
   }
 
   deleteListener(spec: ListenerSpec, force: boolean): string[] {
-    const inUse = (record: ListenerRecord): boolean => this.#listing.hostsThrough(record).size > 0;
-    const changes = planDeleteListener(this.#config, spec, force, inUse);
+    const changes = planDeleteListener(this.#config, spec, force, (record) => this.#listing.useOf(record));
     const cut = this.#removed(changes).flatMap((record) =>
       record.kind === 'listener' ? this.#pathsThrough(record) : [],
     );

@@ -31,7 +31,7 @@ it('shows the settings and where each comes from, and warns', async () => {
 });
 
 it('says which limits a gateway cannot reach, and which times of a group do not go together', async () => {
-  const limits = ['[gateway]', 'max_subsystems = 500', 'max_hosts = 5'];
+  const limits = ['[gateway]', 'max_subsystems = 500', 'max_hosts = 5', 'max_hosts_per_namespace = 2'];
   expect((await check(limits)).err).toBe(
     'Warning: max_subsystems is 500, but a gateway allows 128 at most, and that holds',
   );

@@ -27,6 +27,7 @@ describe('settings', () => {
       rebalancePeriodMs: 7000,
       rebalanceMoves: 8,
       verifyListenerAddress: true,
+      ioStatsEnabled: true,
       demo: true,
     });
   });

@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { LocalMonitor } from '../../src/monitor/local-monitor.ts';
 import { ConnectRefused, DISCOVERY_NQN, HostController } from '../initiator/controller.ts';
 import { LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
-import { code, connect, freePort, host, hostAt, listener, makeRig, NQN, occupy, serveOne } from './rig.ts';
+import {
+  code,
+  connect,
+  freePort,
+  HOST,
+  host,
+  hostAt,
+  listener,
+  makeRig,
+  NQN,
+  occupy,
+  serveOne,
+} from './rig.ts';
 
 /** ADRFAM of a discovery log entry (NVMe-oF 1.1 figure 34). */
 const IPV6 = 2;
@@ -157,4 +170,26 @@ describe('a wildcard and a single address on one TCP port', () => {
     const ipv6 = listener(port, { traddr: '::', adrfam: 'ipv6' });
     await expect(gateway.addListener(ipv6)).rejects.toThrow(`listener is at 0.0.0.0:${port}`);
   });
+});
+
+it('what hosts of other gateways may use is deleted by force only', async () => {
+  const rows = [{ name: 'gw-b', availability: 'AVAILABLE', hosts: [HOST] }];
+  const monitor = Object.defineProperty(new LocalMonitor(), 'admin', {
+    value: { gateways: () => rows, leader: () => null },
+  });
+  const { gateway } = makeRig({ monitor });
+  await serveOne({ gateway });
+  const remote = listener(4420, { hostName: 'gw-b', traddr: '192.0.2.1' });
+  await expect(gateway.addListener(remote)).rejects.toThrowError(code('LISTENER_REMOTE'));
+  await expect(gateway.deleteListener(remote, false)).rejects.toMatchObject({
+    code: 'LISTENER_IN_USE',
+    message: expect.stringContaining(
+      'are connected to gateway gw-b, maybe through the listener at 192.0.2.1:4420',
+    ),
+  });
+  await expect(gateway.changeNamespaceVisibility(NQN, 1, false, false)).rejects.toThrow(HOST);
+  // Hosts that may not use the subsystem have no path to lose.
+  await gateway.deleteHost(NQN, '*');
+  await gateway.deleteListener(remote, false);
+  await gateway.changeNamespaceVisibility(NQN, 1, false, false);
 });

@@ -193,7 +193,7 @@ describe('plans for listeners', () => {
     expect([...planned.config.listeners()].map((one) => one.traddr)).toContain('2001:db8::1');
     planned.listener({ traddr: '::', adrfam: 'ipv6' }).listener({ traddr: '0.0.0.0' });
     const spec = listener({ traddr: '2001:db8:0::1', adrfam: 'ipv6' });
-    planned.apply(planDeleteListener(planned.config, spec, false, () => false));
+    planned.apply(planDeleteListener(planned.config, spec, false, () => null));
     expect([...planned.config.listeners()]).toHaveLength(4);
   });
 
@@ -217,7 +217,7 @@ describe('plans for listeners', () => {
   it('delete one, or by force those of all nodes', () => {
     const planned = new Planned().subsystem(A).listener().listener({ hostName: 'node-b' });
     const remove = (spec: Partial<ListenerSpec>, force = false, inUse = false) =>
-      planDeleteListener(planned.config, listener(spec), force, () => inUse);
+      planDeleteListener(planned.config, listener(spec), force, () => (inUse ? 'hosts are connected' : null));
     refuses('LISTENER_NOT_FOUND', /at 192\.0\.2\.1:1 for host node-a/, () => remove({ trsvcid: 1 }));
     refuses('LISTENER_IN_USE', /use force/, () => remove({}, false, true));
     expect(remove({}, true, true)).toHaveLength(1);

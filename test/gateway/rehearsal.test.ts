@@ -44,7 +44,8 @@ function rehearsal(connected: string[] = [], ...more: ConfigRecord[]): Rehearsal
   const changes = records.map(setRecord);
   config.follow({ version: 1, records: new Map(changes.map(({ key, value }) => [key, value!])) });
   const hosts = () => new Set(connected);
-  return new Rehearsal(config, { connectedHosts: hosts, hostsThrough: hosts });
+  const useOf = () => (hosts().size > 0 ? 'hosts are connected' : null);
+  return new Rehearsal(config, { connectedHosts: hosts, hostsThrough: hosts, useOf });
 }
 
 describe('a dry run of', () => {
@@ -107,7 +108,7 @@ describe('a dry run of', () => {
     const texts = records.map(setRecord).map(({ key, value }) => [key, value!] as const);
     config.follow({ version: 1, records: new Map(texts) });
     const hosts = () => new Set([A]);
-    const dryRun = new Rehearsal(config, { connectedHosts: hosts, hostsThrough: hosts });
+    const dryRun = new Rehearsal(config, { connectedHosts: hosts, hostsThrough: hosts, useOf: () => null });
     expect(dryRun.deleteSubsystemNetwork(NQN, '192.0.2.9/24')).toEqual([
       `network 192.0.2.0/24 of ${NQN} would be given up`,
       'the listener at 192.0.2.1:4430 of node-1 would be closed',

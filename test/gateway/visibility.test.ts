@@ -127,6 +127,17 @@ describe('refused, with nothing changed:', () => {
     await expect(gateway.addNamespaceHost(NQN, 2, nqn(99), true)).rejects.toMatchObject({ errno: 7 });
   });
 
+  it('more hosts than a lower limit that is configured', async () => {
+    const rig = makeRig({ limits: { maxHostsPerNamespace: 1 } });
+    await serveOne(rig);
+    await rig.gateway.addNamespace(memory({ noAutoVisible: true }));
+    await rig.gateway.addNamespaceHost(NQN, 2, HOST, false);
+    await expect(rig.gateway.addNamespaceHost(NQN, 2, OTHER, false)).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      message: expect.stringContaining('has 1 hosts already'),
+    });
+  });
+
   it('to visible to all while hosts are listed, unless forced: then the list is gone', async () => {
     const rig = await serve();
     const { gateway, port } = rig;

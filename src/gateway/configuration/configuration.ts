@@ -73,7 +73,8 @@ export type ConfiguredLimits = {
     | 'maxNamespaces'
     | 'maxNamespacesPerSubsystem'
     | 'maxHosts'
-    | 'maxHostsPerSubsystem']: number;
+    | 'maxHostsPerSubsystem'
+    | 'maxHostsPerNamespace']: number;
 };
 
 /** `lower` with {@link LIMITS} where it says nothing, or more. */
@@ -87,6 +88,7 @@ export function configuredLimits(
     maxNamespacesPerSubsystem: least('maxNamespacesPerSubsystem'),
     maxHosts: least('maxHosts'),
     maxHostsPerSubsystem: least('maxHostsPerSubsystem'),
+    maxHostsPerNamespace: least('maxHostsPerNamespace'),
   };
 }
 

@@ -100,14 +100,14 @@ export function planAddListener(
 }
 
 /**
- * The listeners that a deletion means: with host name '*' those of every node at the address, which needs `force`. `inUse`
- * tells whether hosts are connected through one.
+ * The listeners that a deletion means: with host name '*' those of every node at the address, which needs `force`. `useOf`
+ * tells of hosts that may lose their path through one.
  */
 export function planDeleteListener(
   config: Configuration,
   spec: ListenerSpec,
   force: boolean,
-  inUse: (record: ListenerRecord) => boolean,
+  useOf: (record: ListenerRecord) => string | null,
 ): ConfigChange[] {
   const subsystem = config.subsystem(spec.nqn);
   requireListener(spec);
@@ -131,12 +131,8 @@ export function planDeleteListener(
     const node = spec.hostName === '*' ? '' : ` for host ${spec.hostName}`;
     refuse('LISTENER_NOT_FOUND', `subsystem ${spec.nqn} has no listener at ${addressOf(spec)}${node}`);
   }
-  if (!force && found.some(inUse)) {
-    refuse(
-      'LISTENER_IN_USE',
-      `hosts are connected through the listener at ${addressOf(spec)}; use force to cut them off`,
-    );
-  }
+  const use = found.map(useOf).find((text) => text !== null);
+  if (!force && use !== undefined) refuse('LISTENER_IN_USE', `${use}; use force to cut them off`);
   return found.map(removeRecord);
 }
 

@@ -2,7 +2,6 @@
  * Requests about who sees a namespace -> changes of the configuration. Pure, as subsystem-plans.ts. As in ceph-nvmeof, a
  * namespace is visible to all hosts of its subsystem, or to those that are listed for it and to no other.
  */
-import { LIMITS } from '../../limits.ts';
 import type { ConfigChange } from '../../store/store.ts';
 import {
   type Configuration,
@@ -25,7 +24,7 @@ export function planDeleteNamespace(config: Configuration, { nqn, nsid }: Namesp
 }
 
 /**
- * `connected`: NQNs of hosts with a controller on the subsystem. Without `force` nobody loses a disk that may be in use, and
+ * `connected`: NQNs of hosts with a controller on the subsystem, at any gateway of the group. Without `force` nobody loses a disk that may be in use, and
  * no list of hosts is lost: with it, the list is removed when the namespace becomes visible to all.
  */
 export function planChangeVisibility(
@@ -72,8 +71,8 @@ export function planAddNamespaceHost(
       `host ${hostNqn} may not use subsystem ${nqn}; add it there first (host add), or use force`,
     );
   }
-  if (listed.size >= LIMITS.maxHostsPerNamespace) {
-    const limit = LIMITS.maxHostsPerNamespace;
+  const limit = config.limits.maxHostsPerNamespace;
+  if (listed.size >= limit) {
     refuse('LIMIT_EXCEEDED', `namespace ${nsid} of ${nqn} has ${limit} hosts already, which is the limit`);
   }
   return [setRecord(record)];
@@ -126,5 +125,5 @@ function count(hosts: number): string {
 function wouldLose(nqn: string, nsid: number, hosts: ReadonlySet<string>): string {
   const [first] = hosts;
   const others = hosts.size === 1 ? '' : ` and ${hosts.size - 1} more`;
-  return `host ${first}${others} connected to ${nqn} would lose namespace ${nsid}; disconnect, or use force`;
+  return `host ${first}${others}, connected to ${nqn} here or at another gateway, would lose namespace ${nsid}; disconnect, or use force`;
 }
