@@ -1,12 +1,10 @@
 /** The composition root of a gateway: makes the parts, starts them in order, and stops them in the other. */
 import { randomFillSync, randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
 import { type Clock, systemClock, systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
-import { type ConfigFile, parseConfigFile } from '../config/config-file.ts';
 import { settingsFromEnvironment } from '../config/environment.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
 import { startGrpcServer } from '../control/server.ts';
@@ -21,6 +19,7 @@ import { Target } from '../target/target.ts';
 import { randomUuid } from '../wire/uuid.ts';
 import type { ServeRequest } from './serve.ts';
 import { type BannerFacts, banner } from './serve-banner.ts';
+import { readConfigFile } from './serve-config.ts';
 import { ServeMetrics } from './serve-metrics.ts';
 import { openSecrets } from './serve-secrets.ts';
 import { openState } from './serve-state.ts';
@@ -248,23 +247,6 @@ async function startMetrics(
   if (keyPair !== undefined)
     tlsWatch.onChange(() => server.renew(metricsKeyPair(settings, systemClock.wallMs())!));
   return { scheme: keyPair === undefined ? 'http' : 'https', address, port: server.port };
-}
-
-function readConfigFile(path: string | undefined): ConfigFile {
-  if (path === undefined) return { settings: {}, warnings: [] };
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new AnagateError(
-      'INVALID_ARGUMENT',
-      `configuration file ${path} cannot be read: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  return parseConfigFile(text, path);
 }
 
 /** Signals after the first change nothing: npm and a terminal send the same one twice. */

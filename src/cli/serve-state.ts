@@ -67,10 +67,13 @@ async function openFile(
     place: stateDir,
     alone: monitor,
     shared: null,
-    reservedPaths: [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((file) =>
-      join(stateDir, file),
-    ),
+    reservedPaths: ownFiles(stateDir),
   };
+}
+
+/** What a gateway keeps in its state directory for itself. */
+export function ownFiles(stateDir: string): string[] {
+  return [STATE_FILE_NAME, `${STATE_FILE_NAME}.new`, LOCK_FILE_NAME].map((file) => join(stateDir, file));
 }
 
 async function openGroup(

@@ -15,9 +15,9 @@ const NOTHING_IMPORTED: { changes: StateChange[]; commits: number } = { changes:
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
-export function stateRpcs(
-  gateway: GatewayApi,
-): RpcHandlers<'export_state' | 'import_state' | 'list_encryption_keys' | 'rotate_encryption_key'> {
+export type StateRpc = 'export_state' | 'import_state' | 'list_encryption_keys' | 'rotate_encryption_key';
+
+export function stateRpcs(gateway: Pick<GatewayApi, 'state'>): RpcHandlers<StateRpc> {
   return {
     export_state: () =>
       answer('Failure exporting the configuration', { document: Buffer.alloc(0), version: 0 }, async () => {

@@ -27,6 +27,8 @@ export interface GroupPlace extends PoolPlace {
 }
 
 export interface GroupStoreOptions extends GroupPlace {
+  /** false: the configuration has to be there; INVALID_ARGUMENT when it is not. */
+  create?: boolean;
   newCommitId(): string;
   timers: Timers;
   log: Log;
@@ -43,7 +45,7 @@ const CLIENT_OPTIONS = { client_mount_timeout: 30, rados_mon_op_timeout: 30, rad
  * user), or as {@link OmapStore.open}.
  */
 export async function openGroupStore(options: GroupStoreOptions): Promise<OmapStore> {
-  const { pool, group, gateway, introduction, newCommitId, timers, log } = options;
+  const { pool, group, gateway, introduction, create, newCommitId, timers, log } = options;
   const connection = await StoreConnection.open(() => connectClient(options), timers, log);
   try {
     const object = objectNameOf(group);
@@ -53,6 +55,7 @@ export async function openGroupStore(options: GroupStoreOptions): Promise<OmapSt
       pool,
       gateway,
       introduction,
+      create,
       newCommitId,
       timers,
       log,

@@ -55,6 +55,8 @@ export interface OmapStoreOptions {
   gateway: string;
   /** What others that call the roll are told of this gateway. */
   introduction?: string;
+  /** false: the object has to be there. */
+  create?: boolean | undefined;
   /** A text that is unique for ever. */
   newCommitId(): string;
   timers: Timers;
@@ -127,12 +129,13 @@ export class OmapStore implements ConfigStore {
   static async open(options: OmapStoreOptions): Promise<OmapStore> {
     const { connection, object } = options;
     try {
-      await createObject(connection.objects, object, options);
+      if (options.create !== false) await createObject(connection.objects, object, options);
       const { format, cache } = await readAll(connection.objects, object);
       const store = new OmapStore(options, format, cache);
       await store.#keptWatch.started;
       return store;
     } catch (error) {
+      if (options.create === false && codeOf(error) === 'ENOENT') throw noObject(options);
       throw errorOfRead(error, object);
     }
   }
@@ -366,6 +369,13 @@ export class OmapStore implements ConfigStore {
       await connection.renewAfter(error, epoch);
     }
   }
+}
+
+function noObject({ object, pool }: OmapStoreOptions): AnagateError {
+  return new AnagateError(
+    'INVALID_ARGUMENT',
+    `pool ${pool} has no object ${object}: no gateway of that group has ever started. Check [ceph] pool and [gateway] group`,
+  );
 }
 
 async function createObject(objects: StoreObjects, object: string, options: OmapStoreOptions): Promise<void> {

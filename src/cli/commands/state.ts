@@ -8,6 +8,7 @@ import type { ImportStateInfo } from '../../control/gateway-types.ts';
 import { type CommandArguments, UsageError } from '../arguments.ts';
 import type { Noun, Verb } from '../command.ts';
 import type { Session } from '../session.ts';
+import { callState, OFFLINE } from './offline-option.ts';
 
 const STANDARD_INPUT = 0;
 const OWNER_ONLY = 0o600;
@@ -17,13 +18,18 @@ const exportState: Verb = {
   describe: 'Write the whole configuration of the group as one JSON document. Keys in it stay encrypted',
   options: {
     file: { type: 'string', requiresArg: true, describe: 'Where to (default: standard output)' },
+    ...OFFLINE,
   },
   examples: [
     ['state export', ''],
     ['state export --file /root/shop.json', 'a backup'],
+    ['state export --offline --config /etc/anagate.conf --file /root/shop.json', 'no gateway runs'],
   ],
   run: async (args, session) => {
-    const answer = await session.call('export_state', {}, 'Failure exporting the configuration');
+    const answer = await callState('export_state', {}, 'Failure exporting the configuration', {
+      args,
+      session,
+    });
     if (answer.status !== 0) {
       session.output.error(answer.error_message);
       return answer.status;
@@ -79,6 +85,7 @@ const importState: Verb = {
       requiresArg: true,
       describe: `--from-ceph-nvmeof: Ceph user without "client." (default: ${SETTING_DEFAULTS.cephId})`,
     },
+    ...OFFLINE,
   },
   examples: [
     ['state import --file /root/shop.json --replace --dry-run', 'what would it change?'],
@@ -86,6 +93,10 @@ const importState: Verb = {
     [
       'state import --from-ceph-nvmeof --pool nvmeof --object nvmeof.shop.state',
       'move over from ceph-nvmeof',
+    ],
+    [
+      'state import --offline --state-dir /var/lib/anagate --file /root/shop.json',
+      'before the gateway starts',
     ],
   ],
   run: async (args, session) => {
@@ -98,7 +109,10 @@ const importState: Verb = {
       mode: args.flag('replace') ? 'replace' : args.flag('merge') ? 'merge' : 'empty',
       dry_run: args.flag('dry-run'),
     };
-    const answer = await session.call('import_state', request, 'Failure importing the configuration');
+    const answer = await callState('import_state', request, 'Failure importing the configuration', {
+      args,
+      session,
+    });
     return session.report('import_state_info', answer, () => summary(answer, args.flag('dry-run'), session));
   },
 };

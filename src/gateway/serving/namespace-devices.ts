@@ -206,11 +206,9 @@ export class NamespaceDevices {
     }
   }
 
-  /** Rejects with INVALID_ARGUMENT for a file of the gateway's own. */
-  async requireUsable(backend: BackendRecord): Promise<void> {
-    if (backend.type !== 'file') return;
-    const [path, ...reserved] = await Promise.all([backend.path, ...this.#reservedPaths].map(realPath));
-    if (reserved.includes(path!)) refuse('INVALID_ARGUMENT', `${nameOf(backend)} is the gateway's own state`);
+  /** See {@link requireUsable}. */
+  requireUsable(backend: BackendRecord): Promise<void> {
+    return requireUsable(backend, this.#reservedPaths);
   }
 
   async #flushAndClose({ device, owner }: OpenDevice): Promise<void> {
@@ -222,6 +220,13 @@ export class NamespaceDevices {
       this.#log.error({ device: device.description, owner, err }, 'close failed');
     });
   }
+}
+
+/** Rejects with INVALID_ARGUMENT for one of the gateway's own files. */
+export async function requireUsable(backend: BackendRecord, reservedPaths: readonly string[]): Promise<void> {
+  if (backend.type !== 'file') return;
+  const [path, ...reserved] = await Promise.all([backend.path, ...reservedPaths].map(realPath));
+  if (reserved.includes(path!)) refuse('INVALID_ARGUMENT', `${nameOf(backend)} is the gateway's own state`);
 }
 
 function wholeBlocks(device: BlockDevice, blockSize: number): number {
