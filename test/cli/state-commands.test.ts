@@ -7,7 +7,8 @@ import { ServedGateway } from '../control/rpc-client.ts';
 import { CEPH_NQN, cephNvmeofState, withTrouble } from '../gateway/ceph-nvmeof-fixture.ts';
 import { runCli } from './run-cli.ts';
 
-const NO_IMAGES = /namespace_|ns-host_/;
+/** Without images; and without what is left out only in part. */
+const LEFT_ASIDE = /namespace_|ns-host_|qos_|\.tls$/;
 
 let served: ServedGateway;
 let directory: string;
@@ -32,7 +33,7 @@ async function dumpFile(state: Map<string, string>): Promise<string> {
   const path = join(directory, 'dump.json');
   await writeFile(
     path,
-    JSON.stringify(Object.fromEntries([...state].filter(([key]) => !NO_IMAGES.test(key)))),
+    JSON.stringify(Object.fromEntries([...state].filter(([key]) => !LEFT_ASIDE.test(key)))),
   );
   return path;
 }
@@ -82,6 +83,8 @@ it('import takes over a dump of ceph-nvmeof, all or, if told to, what can be', a
   expect(Object.keys((JSON.parse(whole) as { records: object }).records)).toEqual([
     expect.stringContaining(`host_${CEPH_NQN}`),
     `listener_${CEPH_NQN}_node-1_TCP_192.0.2.11_4420`,
+    `network_${CEPH_NQN}_192.0.2.0/24`,
+    `network_${CEPH_NQN}_2001:db8::/64`,
     `subsystem_${CEPH_NQN}`,
   ]);
   served.gateway.state.document = '';

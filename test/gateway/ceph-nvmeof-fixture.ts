@@ -16,6 +16,9 @@ export function cephNvmeofState(pool: string): Map<string, string> {
         max_namespaces: 256,
         enable_ha: true,
         no_group_append: false,
+        network_mask: ['192.0.2.7/24', '2001:DB8::/64'],
+        secure_listeners: false,
+        port: 4421,
       },
     ],
     [`host_${CEPH_NQN}_${CEPH_HOST}`, { subsystem_nqn: CEPH_NQN, host_nqn: CEPH_HOST, psk: '' }],
@@ -62,8 +65,15 @@ export function cephNvmeofState(pool: string): Map<string, string> {
         force: false,
         no_auto_visible: true,
         read_only: true,
+        location: 'east',
       },
     ],
+    // 64-bit numbers are texts in protobuf's JSON.
+    [
+      `qos_${CEPH_NQN}_1`,
+      { subsystem_nqn: CEPH_NQN, nsid: 1, rw_ios_per_second: '2000', r_mbytes_per_second: '10' },
+    ],
+    [`qos_${CEPH_NQN}_7`, { subsystem_nqn: CEPH_NQN, nsid: 7, rw_ios_per_second: '0' }],
     [`ns-host_${CEPH_NQN}_7_${CEPH_HOST}`, { subsystem_nqn: CEPH_NQN, nsid: 7, host_nqn: CEPH_HOST }],
     [`ns-refresh-size_${CEPH_NQN}_1`, '1763683200'],
   ];
@@ -106,6 +116,16 @@ export function withTrouble(state: Map<string, string>): Map<string, string> {
       { ...namespace, nsid: 9, uuid: UUID.replace('1', '4'), rbd_image_name: 'gone' },
     ],
     [`kmip_${CEPH_NQN}_server`, { server_name: 'server' }],
+    [`ns-host_${CEPH_NQN}_1_${CEPH_HOST}`, { subsystem_nqn: CEPH_NQN, nsid: 1, host_nqn: CEPH_HOST }],
+    [
+      `subsystem_${CEPH_NQN}.tls`,
+      {
+        subsystem_nqn: `${CEPH_NQN}.tls`,
+        serial_number: 'Ceph2',
+        network_mask: ['192.0.2.0/24'],
+        secure_listeners: true,
+      },
+    ],
   ];
   return new Map([...state, ...more.map(([key, value]): [string, string] => [key, JSON.stringify(value)])]);
 }

@@ -39,15 +39,28 @@ it('keeps what hosts know a disk by', async () => {
       sizeBytes: 100 * MIB + 512,
       readOnly: false,
       backend: { type: 'rbd', pool: 'rbd', image: 'disk1' },
+      qos: { rwIos: 2000, rwMbytes: 0, rMbytes: 10, wMbytes: 0 },
     },
-    { nsid: 7, anaGroupId: 2, blockSize: 4096, sizeBytes: 100 * MIB, readOnly: true },
+    {
+      nsid: 7,
+      anaGroupId: 2,
+      blockSize: 4096,
+      sizeBytes: 100 * MIB,
+      readOnly: true,
+      location: 'east',
+      qos: { rwIos: 0, rwMbytes: 0, rMbytes: 0, wMbytes: 0 },
+    },
   ]);
+  expect(gateway.listSubsystems()[0]!.networks).toEqual(['192.0.2.0/24', '2001:db8::/64']);
+  expect(JSON.parse(records.get(`subsystem_${CEPH_NQN}`)!)).toMatchObject({ port: 4421 });
   expect(records.has(`ns-host_${CEPH_NQN}_7_${CEPH_HOST}`)).toBe(true);
 });
 
 it('leaves out what cannot be had, with what belongs to it, and says why', async () => {
   const { records, left } = await takeCephNvmeofState(withTrouble(cephNvmeofState('rbd')), options);
-  expect(records).toEqual((await takeCephNvmeofState(cephNvmeofState('rbd'), options)).records);
+  const good = (await takeCephNvmeofState(cephNvmeofState('rbd'), options)).records;
+  const withoutMasks = [...records].filter(([key]) => key !== `subsystem_${CEPH_NQN}.tls`);
+  expect(new Map(withoutMasks)).toEqual(good);
   const reasons = Object.fromEntries(left.map(({ key, reason }) => [key.replace(CEPH_NQN, 'N'), reason]));
   expect(reasons).toEqual({
     'host_N_nqn.2014-08.org.nvmexpress:uuid:7c3f9c2e-9e1f-4b4d-8c5f-1e2f3a4b5c6d':
@@ -55,6 +68,8 @@ it('leaves out what cannot be had, with what belongs to it, and says why', async
     'listener_N_node-2_TCP_192.0.2.12_4420': expect.stringContaining('TLS'),
     namespace_N_8: expect.stringContaining('encrypted'),
     [`ns-host_N_8_${CEPH_HOST}`]: expect.stringContaining('is left out'),
+    [`ns-host_N_1_${CEPH_HOST}`]: expect.stringContaining('all hosts see its namespace'),
+    'subsystem_N.tls': expect.stringContaining('for TLS'),
     namespace_N_9: expect.stringContaining('there is no image gone'),
     kmip_N_server: expect.stringContaining('does not know records of that kind'),
   });

@@ -5,6 +5,7 @@
  */
 import { isIPv6 } from 'node:net';
 import { LIMITS } from '../../limits.ts';
+import { parseMask } from '../configuration/network-mask.ts';
 import {
   type ConfigRecord,
   decodeRecord,
@@ -52,9 +53,10 @@ export async function takeCephNvmeofState(
   for (const [key, value] of [...state].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (PASSED_OVER.test(key)) continue;
     attempt(taken, key, () => {
-      const record = convert(key, new Fields(value), (reason) => taken.left.push({ key, reason }));
-      if (record.kind === 'namespace') sized.push({ key, record });
-      else put(taken, record);
+      for (const record of convert(key, new Fields(value), (reason) => taken.left.push({ key, reason }))) {
+        if (record.kind === 'namespace') sized.push({ key, record });
+        else put(taken, record);
+      }
     });
   }
   const worker = async (): Promise<void> => {
@@ -103,47 +105,86 @@ function leaveOutOrphans({ records, left }: TakenState): void {
     ]
       .filter((owner) => owner !== key)
       .find((owner) => !records.has(owner));
-    if (missing === undefined) continue;
+    const namespace = record.kind === 'ns-host' ? records.get(`namespace_${record.nqn}_${nsid}`) : undefined;
+    const isSeen = namespace !== undefined && !namespace.includes('"no_auto_visible":true');
+    if (missing === undefined && !isSeen) continue;
     records.delete(key);
-    left.push({ key, reason: `${missing} is left out or missing` });
+    const reason =
+      missing === undefined ? 'all hosts see its namespace already' : `${missing} is left out or missing`;
+    left.push({ key, reason });
   }
 }
 
 /** `leave` tells of a part that is not taken over. Throws when nothing can be. */
-function convert(key: string, fields: Fields, leave: (reason: string) => void): ConfigRecord {
+function convert(key: string, fields: Fields, leave: (reason: string) => void): ConfigRecord[] {
   const kind = key.slice(0, key.indexOf('_'));
   switch (key.startsWith('ns_host_') ? 'ns-host' : kind) {
     case 'subsystem':
       return convertSubsystem(fields, leave);
     case 'host':
-      return convertHost(fields);
+      return [convertHost(fields)];
     case 'listener':
-      return convertListener(fields);
+      return [convertListener(fields)];
     case 'namespace':
-      return convertNamespace(fields);
+      return [convertNamespace(fields)];
+    case 'qos':
+      return convertQos(fields);
     case 'ns-host':
-      return {
-        kind: 'ns-host',
-        nqn: fields.text('subsystem_nqn'),
-        nsid: fields.number('nsid'),
-        hostNqn: fields.text('host_nqn'),
-      };
+      return [
+        {
+          kind: 'ns-host',
+          nqn: fields.text('subsystem_nqn'),
+          nsid: fields.number('nsid'),
+          hostNqn: fields.text('host_nqn'),
+        },
+      ];
     default:
-      return decodeRecord(key, fields.withNumbers());
+      return [decodeRecord(key, fields.withNumbers())];
   }
 }
 
-function convertSubsystem(fields: Fields, leave: (reason: string) => void): SubsystemRecord {
+/** Its network masks are a list in its own record; the listeners that they make are not stored. */
+function convertSubsystem(fields: Fields, leave: (reason: string) => void): ConfigRecord[] {
   if (fields.text('dhchap_key') !== '') leave(`${OTHER_KEY}; set it anew (subsystem change_key)`);
-  if (fields.isList('network_mask'))
-    leave('its network masks; add them anew (subsystem add_network), or listeners one by one');
   const asked = fields.number('max_namespaces');
-  return {
+  const port = fields.number('port');
+  const subsystem: SubsystemRecord = {
     kind: 'subsystem',
     nqn: fields.text('subsystem_nqn'),
     serial: fields.text('serial_number'),
     maxNamespaces: asked === 0 ? LIMITS.maxNamespacesPerSubsystem : asked,
+    ...(port !== 0 && { listenPort: port }),
   };
+  return [subsystem, ...convertNetworks(subsystem.nqn, fields, leave)];
+}
+
+function convertNetworks(nqn: string, fields: Fields, leave: (reason: string) => void): ConfigRecord[] {
+  const masks = fields.texts('network_mask');
+  if (masks.length === 0) return [];
+  if (fields.flag('secure_listeners')) {
+    leave('its network masks are for TLS, which is not supported yet; add them anew (subsystem add_network)');
+    return [];
+  }
+  return masks.flatMap((mask): ConfigRecord[] => {
+    try {
+      return [{ kind: 'network', nqn, mask: parseMask(mask).text }];
+    } catch (error) {
+      leave((error as Error).message);
+      return [];
+    }
+  });
+}
+
+/** Limits of 0 are none. */
+function convertQos(fields: Fields): ConfigRecord[] {
+  const limits = {
+    rwIos: fields.number('rw_ios_per_second'),
+    rwMbytes: fields.number('rw_mbytes_per_second'),
+    rMbytes: fields.number('r_mbytes_per_second'),
+    wMbytes: fields.number('w_mbytes_per_second'),
+  };
+  if (Object.values(limits).every((limit) => limit === 0)) return [];
+  return [{ kind: 'qos', nqn: fields.text('subsystem_nqn'), nsid: fields.number('nsid'), limits }];
 }
 
 /** One with keys is left out as a whole: without them it would be let in unprotected. */
@@ -223,6 +264,13 @@ class Fields {
     const value = Number(this.#fields[name] ?? 0);
     if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name} is not a whole number`);
     return value;
+  }
+
+  texts(name: string): string[] {
+    const value = this.#fields[name] ?? [];
+    const isText = (one: unknown): one is string => typeof one === 'string';
+    if (Array.isArray(value) && value.every(isText)) return value;
+    throw new Error(`${name} is not a list of texts`);
   }
 
   /** Older releases wrote some flags as texts. */
