@@ -388,7 +388,8 @@ export class Gateway implements GatewayApi {
       const snapshot = await store.load().catch(() => null);
       // First: what somebody else has committed may have the same name as what was made ready.
       if (snapshot === null || !holds(snapshot, changes)) await undo?.(snapshot);
-      if (snapshot !== null) await this.#take(snapshot).catch(() => {});
+      // A configuration that cannot be followed says why, which trying again would not.
+      if (snapshot !== null) await this.#take(snapshot);
       throw error;
     }
     await this.#take({ version, records: withChanges(this.#config.texts, changes) });

@@ -8,6 +8,7 @@ import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { AnagateError } from '../../base/errors.ts';
 import { LIMITS } from '../../limits.ts';
 import { isUuid } from '../../wire/uuid.ts';
+import { strangeField } from './format.ts';
 import { isMaskText } from './network-mask.ts';
 import { sealedWith } from './secret-box.ts';
 
@@ -285,11 +286,12 @@ function backendFields(backend: BackendRecord): Record<string, string | boolean>
 }
 
 /**
- * Reads a record. Throws STATE_CORRUPT naming the key when it is not one that {@link encodeRecord} wrote. Fields that are
- * not known are ignored.
+ * Reads a record. Throws STATE_CORRUPT naming the key when it is not one that {@link encodeRecord} wrote, or has a field that is not
+ * known.
  */
 export function decodeRecord(key: string, value: string): ConfigRecord {
   const fields = new FieldReader(key, value);
+  fields.requireKnown(key.slice(0, key.indexOf('_')));
   const record = decodeKind(key.slice(0, key.indexOf('_')), fields);
   if (keyOf(record) !== key) fields.refuse(`its content belongs to ${keyOf(record)}`);
   return record;
@@ -342,7 +344,9 @@ function decodeKind(kind: string, fields: FieldReader): ConfigRecord {
     case 'qos':
       return decodeQos(fields);
     default:
-      return fields.refuse('this version of Anagate does not know records of that kind');
+      return fields.refuse(
+        'this version of Anagate does not know records of that kind; upgrade this gateway',
+      );
   }
 }
 
@@ -448,6 +452,15 @@ class FieldReader {
   constructor(key: string, value: string) {
     this.#key = key;
     this.#fields = this.#parse(value);
+  }
+
+  /** What is not known would be lost when the record is written anew. */
+  requireKnown(kind: string): void {
+    const name = strangeField(kind, this.#fields);
+    if (name !== null)
+      this.refuse(
+        `it has a field "${name}", which this version of Anagate does not know; upgrade this gateway, or correct the name`,
+      );
   }
 
   text(name: string): string {

@@ -34,19 +34,10 @@ export interface AdmissionContext {
 }
 
 /**
- * The record as it is to be stored: addresses and UUIDs in their one spelling. Throws STATE_CORRUPT or INVALID_ARGUMENT for what
- * is none, and for a field that would be lost, because this Anagate does not know it.
+ * The record as it is to be stored: addresses and UUIDs in their one spelling. Throws as decodeRecord.
  */
 export function readRecord(key: string, text: string): ConfigRecord {
   const record = decodeRecord(key, text);
-  const known = JSON.parse(encodeRecord(record)) as object;
-  for (const [field, value] of Object.entries(JSON.parse(text) as object)) {
-    if (field in known || !value) continue;
-    refuse(
-      'INVALID_ARGUMENT',
-      `it has a field "${field}" that would be lost: it is misspelt, or of a newer Anagate`,
-    );
-  }
   if (record.kind === 'listener') return { ...record, traddr: canonicalAddress(record.traddr) };
   return record.kind === 'namespace' ? { ...record, uuid: record.uuid.toLowerCase() } : record;
 }
