@@ -8,6 +8,7 @@ import { type ConfigRecord, encodeRecord, keyOf } from '../../src/gateway/config
 import { batchesOf } from '../../src/gateway/state/batches.ts';
 import { encodeStateDocument } from '../../src/gateway/state/document.ts';
 import { planImport } from '../../src/gateway/state/import.ts';
+import { StateRequests } from '../../src/gateway/state/requests.ts';
 import { Turns } from '../../src/gateway/state/turns.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { MemoryRecords, MemoryStore } from '../../src/store/memory-store.ts';
@@ -135,6 +136,41 @@ it('a configuration at all limits is imported as the dry run says, also in two g
   expect((await configured(store)).size).toBe(0);
   process.stderr.write(`${steps.join('; ')}; ${dry.commits} commits\n`);
 }, 120_000);
+
+it('ends when somebody else undoes it, as a second import at the same time would', async () => {
+  const config = new Configuration();
+  let texts: ReadonlyMap<string, string> = new Map();
+  const follow = () => void config.follow({ version: config.version + 1, records: texts });
+  let commits = 0;
+  const requests = new StateRequests({
+    ...context,
+    config,
+    group: '',
+    serves: () => true,
+    mutate: async (request) => {
+      for (;;) {
+        try {
+          return await request();
+        } catch (error) {
+          if (!(error instanceof AnagateError) || error.code !== 'STATE_VERSION_CONFLICT') throw error;
+        }
+      }
+    },
+    commit: async (changes) => {
+      commits += 1;
+      const isLost = commits % 3 === 0;
+      texts = isLost ? new Map() : withChanges(texts, changes);
+      follow();
+      if (isLost) throw new AnagateError('STATE_VERSION_CONFLICT', 'somebody else was faster');
+    },
+  });
+  const some = [...largest()].filter(({ nqn }) => Number(nqn.slice(HEAD.length + 1)) < 32);
+  const document = await encodeStateDocument({ group: '', version: 0, records: textsOf(some) });
+  await expect(requests.importState(document, 'replace', false)).rejects.toThrow(
+    /somebody else changes the same.*\. 2 of the \d+ commits of this import were made/,
+  );
+  expect(commits).toBe(3);
+});
 
 /** Any configuration of a small world in which names, UUIDs, serial numbers and images are few, so that they are taken over. */
 const world = fc

@@ -1,5 +1,7 @@
 /** Gateways of one group on one Ceph cluster, driven through different members at once. */
 import { randomInt, randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { systemTimers } from '../../src/base/clock.ts';
 import { encodeRecord, keyOf } from '../../src/gateway/configuration/records.ts';
@@ -9,10 +11,12 @@ import { encodeStateDocument } from '../../src/gateway/state/document.ts';
 import { StaticMonitor } from '../../src/monitor/static-monitor.ts';
 import { WriteOperation } from '../../src/node-rados/lib/node-rados.ts';
 import { CephNvmeofPlace } from '../../src/store/ceph-nvmeof-place.ts';
+import { objectNameOf } from '../../src/store/omap-layout.ts';
+import { runCli } from '../cli/run-cli.ts';
 import { Feature } from '../initiator/command.ts';
 import { DISCOVERY_NQN, freshHost, HostController, type HostOptions } from '../initiator/controller.ts';
 import { AnaState, LogId, parseDiscoveryLog } from '../initiator/log-page.ts';
-import { cephConf, describeWithCeph } from '../node-rados/harness/with-cluster.ts';
+import { cephConf, describeWithCeph, freshName } from '../node-rados/harness/with-cluster.ts';
 import {
   admin,
   freshPlace,
@@ -25,7 +29,7 @@ import {
   stopAdmin,
 } from '../store/omap-rig.ts';
 import { CEPH_NQN, cephNvmeofState } from './ceph-nvmeof-fixture.ts';
-import { freePort, host, listener, MIB, makeRig, memory, NQN, type Rig } from './rig.ts';
+import { freePort, host, listener, MIB, makeRig, memory, NQN, type Rig, scratch } from './rig.ts';
 
 const NAMES = ['gw-a', 'gw-b', 'gw-c'];
 const OWNERS = NAMES.map((gateway, at) => ({ group: at + 1, gateway }));
@@ -316,6 +320,29 @@ describeWithCeph('a group of gateways', () => {
     const { document } = await a.gateway.state.exportState();
     expect((await a.gateway.state.importState(document, 'replace', true)).changes).toEqual([]);
   }, 60_000);
+
+  it('is exported and imported without asking any of them, and they follow', async () => {
+    const group = freshName('shop');
+    const object = objectNameOf(group);
+    place = { object, remove: () => admin.remove(object).catch(() => {}) };
+    const directory = await scratch();
+    const [config, file] = [join(directory, 'anagate.conf'), join(directory, 'state.json')];
+    await writeFile(
+      config,
+      `[gateway]\ngroup = ${group}\n[ceph]\npool = ${POOL}\nconfig_file = ${cephConf}\nid = admin\n`,
+    );
+    const cli = (line: string) => runCli(`state ${line} --offline --config ${config} --file ${file}`);
+    expect((await cli('export')).err).toContain(`pool ${POOL} has no object ${object}`);
+    await expect(admin.stat(object)).rejects.toMatchObject({ code: 'ENOENT' });
+    const { gateway } = await member('gw-a');
+    await gateway.addSubsystem({ nqn: NQN, serial: 'S1' });
+    expect(await cli('export')).toMatchObject({ status: 0, err: '' });
+    await gateway.deleteSubsystem(NQN, false);
+    await gateway.addSubsystem({ nqn: `${NQN}2` });
+    expect((await cli('import')).err).toContain('the configuration is not empty');
+    expect((await cli('import --replace')).out).toContain('1 added, 0 changed, 1 removed');
+    await vi.waitFor(() => expect(gateway.listSubsystems()).toMatchObject([{ nqn: NQN, serial: 'S1' }]));
+  });
 
   it('takes over the object of a ceph-nvmeof group', async () => {
     const object = `${place.object}.nvmeof`;

@@ -105,6 +105,8 @@ class Progress {
   /** How what is left to do is to be planned. */
   mode: ImportMode;
   #done = 0;
+  /** Commits that were still to be made by the last plan. */
+  #left = 0;
   #list: ImportedChange[] | null = null;
   #commits = 0;
 
@@ -116,14 +118,21 @@ class Progress {
     return { changes: this.#list!, commits: this.#commits };
   }
 
-  /** The first plan says what the whole import changes. */
+  /** The first plan says what the whole import changes. Throws when somebody undoes it: two imports would never end. */
   planned(list: ImportedChange[], commits: number): void {
     if (this.#done === 0) this.#list = list;
+    else if (commits > this.#left + 1)
+      throw new AnagateError(
+        'INVALID_ARGUMENT',
+        'somebody else changes the same at the same time, as another import would; look at what is there (state export), then do one of them',
+      );
+    this.#left = commits;
     this.#commits = this.#done + commits;
   }
 
   committed(): void {
     this.#done += 1;
+    this.#left -= 1;
     // What is there by now is the beginning of it.
     if (this.mode === 'empty') this.mode = 'merge';
   }
