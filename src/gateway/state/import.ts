@@ -50,7 +50,7 @@ const ASKED = 8;
 /** Others apply so many changes at once in a few tens of milliseconds. */
 const ONE_COMMIT_RECORDS = 16_384;
 /** Of a commit when there have to be several: others apply one in a few tens of milliseconds. */
-const BATCH_BYTES = 1024 * 1024;
+const BATCH_BYTES = 512 * 1024;
 
 /** In the order in which one can belong to, or depend on, another. */
 const ORDER: readonly ConfigRecord['kind'][] = [
