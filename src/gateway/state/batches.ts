@@ -7,7 +7,8 @@
  * 3. per namespace (and all on one image): itself, who sees it, its limits;
  * 4. per subsystem: listeners and networks, through which hosts come in.
  *
- * What has to come together is in one commit: no host loses in between what it has before and after. Pure.
+ * What has to come together is in one commit: no host loses in between what it has before and after. But a host that comes in 2 sees until
+ * 3 a namespace that was there and is hidden from it only then. Pure.
  */
 import type { ConfigChange } from '../../store/store.ts';
 import { type ConfigRecord, encodeRecord, imagePathOf, keyOf } from '../configuration/records.ts';
