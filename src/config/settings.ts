@@ -3,6 +3,7 @@
  * changed through gRPC.
  */
 import { AnagateError } from '../base/errors.ts';
+import { requireGatewayName } from '../base/gateway-name.ts';
 
 /** Level names as pino has them. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
@@ -153,7 +154,7 @@ function check(settings: Settings): void {
     refuse(`The group must be up to 128 letters, digits, ".", "_" and "-", not "${settings.group}"`);
   }
   checkManagement(settings, refuse);
-  if (settings.name === '') refuse('The gateway name must not be empty');
+  requireGatewayName(settings.name);
   if (settings.stateDir === '') refuse('The state directory must not be empty');
 }
 

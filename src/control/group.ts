@@ -1,5 +1,6 @@
 /** The RPCs about the group of gateways: who is in it, who owns which ANA group, and what operators change of that. */
 import { AnagateError } from '../base/errors.ts';
+import { requireGatewayName } from '../base/gateway-name.ts';
 import type { GatewayApi } from '../gateway/gateway-api.ts';
 import type { GatewayRow, GroupQuestions, GroupRow, MonitorAdmin } from '../monitor/admin.ts';
 import type { OwnershipChange } from '../monitor/group-map.ts';
@@ -124,6 +125,7 @@ function toCommand({ action, gateway, location }: ChangeGatewayReq): AdminComman
   const name = requireName(gateway);
   switch (action) {
     case 'create':
+      requireGatewayName(name);
       return { kind: 'create', gateway: name, ...(location !== undefined && { location }) };
     case 'delete':
     case 'enable':

@@ -142,7 +142,8 @@ async function serve(rpc: RpcName, handler: AnyHandler, call: UnaryCall, log: Lo
     else log.info(fields, 'RPC done');
     return encodeLong(body, gatewayService[rpc].responseSerialize);
   } catch (error) {
-    log.error({ ...fields, err: error }, 'RPC failed');
+    if (error instanceof GrpcFailure) log.warn({ ...fields, reason: error.message }, 'RPC refused');
+    else log.error({ ...fields, err: error }, 'RPC failed');
     throw error;
   }
 }

@@ -69,6 +69,7 @@ export class ListenerRequests {
       const changes = this.#publisher.plan();
       if (changes.length > 0) await commit(changes);
     }).catch((err: unknown) => {
+      if (err instanceof AnagateError && err.code === 'SHUTTING_DOWN') return;
       log.warn({ err }, 'the addresses of this node could not be published; it is tried again');
     });
   }

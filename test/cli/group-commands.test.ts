@@ -101,6 +101,15 @@ describe('what people ask for', () => {
     ]);
   });
 
+  it('gw create: a name that no gateway could have is refused', async () => {
+    const { status, err } = await cli('gw create -i gw:a');
+    expect([status, err]).toEqual([
+      22,
+      'Failure creating gateway gw:a: A gateway\'s name must be 1 to 128 letters, digits, ".", "_" and "-", not "gw:a"',
+    ]);
+    expect(admin.commands).toEqual([]);
+  });
+
   it('gw ok-to-stop: yes, or EBUSY with the reasons', async () => {
     expect(await cli('gw ok-to-stop -i gw-a')).toEqual({ status: 0, out: 'gw-a may be stopped', err: '' });
     admin.reasons = ['ANA group 1 would have no owner'];

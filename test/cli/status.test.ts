@@ -201,7 +201,15 @@ it('tells of a subsystem without listeners, at one gateway and at all', async ()
   ]);
   await gateways[0]!.deleteListener(listener(0), true);
   expect(await findings()).toMatchObject([
-    { severity: 'error', what: 'has no listener that works, so no host can reach it' },
+    {
+      severity: 'error',
+      what: 'has no listener that works, so no host can reach it',
+      why: 'none is configured',
+    },
+  ]);
+  await gateways[0]!.addSubsystemNetwork(NQN, '198.51.100.0/24');
+  expect(await findings()).toMatchObject([
+    { why: "none is configured, and no gateway's node has an address of its own within 198.51.100.0/24" },
   ]);
 });
 

@@ -128,6 +128,8 @@ describe('anagate top', () => {
       namespaces: [{ subsystem: NQN, nsid: 1, anaGroup: 1, readBandwidth: 2e6 }],
       silent: [],
     });
+    gateway.statistics.all = [];
+    expect((await runCli('top --interval 1 --once', env)).out).toContain('No namespace has I/O; --all shows');
     await served.stop();
   });
 

@@ -53,6 +53,8 @@ describe('the Gateway service', () => {
   it('fails set_ana_state at the gRPC level, as its client does not look at the status in the answer', async () => {
     const request = { states: [{ nqn: NQN, states: [{ grp_id: 1, state: 'OPTIMIZED' as const }] }] };
     await expect(served.call('set_ana_state', request)).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+    const logged = lines.filter(({ rpc }) => rpc === 'set_ana_state').map(({ level }) => level);
+    expect(logged).toEqual(['warn']);
   });
 
   it('turns a failure inside the gateway into INTERNAL, logs it and serves on', async () => {

@@ -4,6 +4,7 @@ import type { Options } from 'yargs';
 import { systemClock } from '../../base/clock.ts';
 import type { GroupGateway } from '../../control/gateway-types.ts';
 import type { Verb } from '../command.ts';
+import { serverText } from '../server-list.ts';
 import type { Session } from '../session.ts';
 import { spanText, staleText } from './group-times.ts';
 import { DRY_RUN } from './shared-options.ts';
@@ -49,12 +50,17 @@ const list: Verb = {
         gateway.hosts.length,
         gateway.location || '-',
         beaconText(gateway),
-        `${gateway.address}:${gateway.port}`,
+        addressText(gateway),
       ]);
       return `Gateways of the group (map epoch ${answer.epoch}):\n${session.output.table(headers, rows)}${staleText(answer.stale_ms)}`;
     });
   },
 };
+
+/** '-': it has never run. */
+function addressText({ address, port }: GroupGateway): string {
+  return address === '' ? '-' : serverText({ host: address, port });
+}
 
 function stateText({ availability, enabled, drain }: GroupGateway): string {
   const marks = [...(enabled ? [] : ['disabled']), ...(drain === 'no' ? [] : ['drained'])];
@@ -93,7 +99,7 @@ function gatewayText(gateway: GroupGateway, leader: string | undefined): string 
     ['Home ANA group', gateway.slot + 1],
     ['Serves ANA groups', gateway.ana_groups.join(', ') || 'none'],
     ['Location', gateway.location || 'none'],
-    ['Management address', `${gateway.address}:${gateway.port}`],
+    ['Management address', addressText(gateway)],
     ['Incarnation', gateway.incarnation || 'none'],
     ['Last beacon', beaconText(gateway)],
     ['Load', `${gateway.load.toFixed(0)} commands/s`],

@@ -136,7 +136,10 @@ function ofTroubles(name: string, answers: GatewayAnswers | null): Finding[] {
   }));
 }
 
-function ofListeners({ nqn, listeners, namespaces }: SubsystemFacts, { gateways }: Facts): Finding[] {
+function ofListeners(
+  { nqn, networks, listeners, namespaces }: SubsystemFacts,
+  { gateways }: Facts,
+): Finding[] {
   if (namespaces.length === 0) return [];
   const subject = `subsystem ${nqn}`;
   const without = gateways.filter(({ answers }) => answers !== null && activeAt(answers, nqn).length === 0);
@@ -147,7 +150,7 @@ function ofListeners({ nqn, listeners, namespaces }: SubsystemFacts, { gateways 
         severity: 'error',
         subject,
         what: 'has no listener that works, so no host can reach it',
-        why: listeners.length === 0 ? 'none is configured' : 'none of those that are configured is active',
+        why: whyNoneWorks(listeners.length, networks),
         remedy: `give it an address: listener add -n ${nqn} -a ADDRESS`,
       },
     ];
@@ -178,6 +181,12 @@ function ofAddresses({ nqn, ambiguous }: SubsystemFacts): Finding[] {
     why: ambiguousText(one),
     remedy: `if it is a bridge of each machine, narrow the network: subsystem add_network and del_network -n ${nqn}`,
   }));
+}
+
+function whyNoneWorks(configured: number, networks: readonly string[]): string {
+  if (configured > 0) return 'none of those that are configured is active';
+  if (networks.length === 0) return 'none is configured';
+  return `none is configured, and no gateway's node has an address of its own within ${networks.join(', ')}`;
 }
 
 function ofNamespaces({ nqn, namespaces }: SubsystemFacts): Finding[] {

@@ -44,6 +44,8 @@ export interface SubsystemFacts {
   allowAnyHost: boolean;
   /** Host NQNs that may use it. */
   hosts: string[];
+  /** Gateways listen on addresses of theirs that are within. */
+  networks: string[];
   /** Those of all gateways. */
   listeners: ListenerInfo[];
   /** Addresses in its networks that are not listened on. */
@@ -84,10 +86,11 @@ export async function gatherFacts(session: Session): Promise<Facts> {
   const gateways =
     map === null ? [own] : await Promise.all(rows.gateways.map((row) => gatewayOf(row, own, session)));
   const subsystems = await Promise.all(
-    listed.subsystems.map(async ({ nqn, allow_any_host: allowAnyHost = false }) => {
+    listed.subsystems.map(async ({ nqn, allow_any_host: allowAnyHost = false, network_mask: networks }) => {
       const { listeners, ambiguous } = await ask(session, 'list_listeners', { subsystem: nqn });
       return {
         nqn,
+        networks,
         allowAnyHost,
         hosts: (await ask(session, 'list_hosts', { subsystem: nqn })).hosts.map((host) => host.nqn),
         listeners,

@@ -67,6 +67,7 @@ export function viewText(view: View, output: Output, lines: number | undefined):
     .slice(0, room)
     .map((row) => [row.subsystem, String(row.nsid), String(row.anaGroup), ...cells(row)]);
   const more = namespaces.length - rows.length;
+  if (rows.length === 0) return `${head}\nNo namespace has I/O; --all shows those without`;
   const table = plainTable(['Subsystem', 'NSID', 'ANA Group', ...HEADERS], rows, output);
   return `${head}\n${table}${more > 0 ? `\n... and ${more} more` : ''}`;
 }
