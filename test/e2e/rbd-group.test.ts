@@ -16,9 +16,11 @@ const SLACK_MS = 6000;
 /** So long Ceph takes a client that was killed, and the image locks that it held, for alive. */
 const DEAD_CLIENT_MS = 30_000;
 const SECOND = `${SUBSYSTEM}:second`;
-/** I/Os per second; the emulated host makes some thousand without. */
-const LIMIT = 100;
+/** I/Os per second; the emulated host makes some hundred without, and on a busy machine some tens. */
+const LIMIT = 10;
 const MEASURED_S = 2;
+/** What may pass at once (a tenth of a second) and what is under way at the end, in so short a time. */
+const LENIENCE = 1.4;
 const lab = useLab();
 let ceph: CephCluster;
 let host: LinuxHost;
@@ -184,7 +186,8 @@ it('limits that are set through one gateway are kept by the owner, and by the ne
     b.cli('namespace', 'set_qos', ...target, '--rw-ios-per-second', String(iops));
   const device = await host.device(SUBSYSTEM, 5);
   const iops = async (): Promise<number> => {
-    const job = { rw: 'randwrite', bs: '4k', size: '4M', time_based: 1, runtime: MEASURED_S, do_verify: 0 };
+    const time = { time_based: 1, runtime: MEASURED_S };
+    const job = { rw: 'randwrite', bs: '4k', size: '4M', iodepth: 4, do_verify: 0, ...time };
     const [report] = await fio(host, device, { job });
     return report!.writtenBytes / 4096 / MEASURED_S;
   };
@@ -197,8 +200,8 @@ it('limits that are set through one gateway are kept by the owner, and by the ne
   await limit(0);
   const without = await iops();
   process.stderr.write(`IOPS at a limit of ${LIMIT}: ${atFirst}, moved ${moved}, without ${without}\n`);
-  for (const limited of [atFirst, moved]) expect(limited).toBeLessThan(1.2 * LIMIT);
-  expect(without).toBeGreaterThan(1.5 * LIMIT);
+  for (const limited of [atFirst, moved]) expect(limited).toBeLessThan(LENIENCE * LIMIT);
+  expect(without).toBeGreaterThan(1.5 * LENIENCE * LIMIT);
   await a.cli('namespace', 'del', ...target);
 });
 
