@@ -36,7 +36,7 @@ const fsync = promisify(fs.fsync);
 /**
  * Opens the file as a device. A file that was made is durable, with its size, before this resolves. Rejects with
  * SIZE_INVALID for a size that is none or is not the existing file's, INVALID_ARGUMENT for something that is not a
- * regular file, BACKEND_FAILED when the system refuses; the message names the file.
+ * regular file, STORAGE_NOT_FOUND when it is not there, BACKEND_FAILED when the system refuses; the message names the file.
  */
 export async function openFileDevice(options: OpenFileOptions): Promise<FileDevice> {
   const description = `file:${options.path}`;
@@ -102,6 +102,10 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 function failed(description: string, error: unknown): AnagateError {
-  const reason = (error as Error).message;
-  return new AnagateError('BACKEND_FAILED', `${description}: ${reason}`, { cause: error });
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new AnagateError(
+    code === 'ENOENT' ? 'STORAGE_NOT_FOUND' : 'BACKEND_FAILED',
+    `${description}: ${message}`,
+    { cause: error },
+  );
 }

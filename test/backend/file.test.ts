@@ -72,9 +72,14 @@ describe('openFileDevice', () => {
   });
 
   it.each([
-    ['a missing file', { create: false }, 'BACKEND_FAILED', /ENOENT/],
-    ['a missing file without a size', { create: true }, 'BACKEND_FAILED', /ENOENT/],
-    ['a missing directory', { create: true, sizeBytes: MIB, below: 'no/such' }, 'BACKEND_FAILED', /ENOENT/],
+    ['a missing file', { create: false }, 'STORAGE_NOT_FOUND', /ENOENT/],
+    ['a missing file without a size', { create: true }, 'STORAGE_NOT_FOUND', /ENOENT/],
+    [
+      'a missing directory',
+      { create: true, sizeBytes: MIB, below: 'no/such' },
+      'STORAGE_NOT_FOUND',
+      /ENOENT/,
+    ],
     ['a size of nothing', { create: true, sizeBytes: 0 }, 'SIZE_INVALID', /size/],
     [
       'another size than the file has',

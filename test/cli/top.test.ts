@@ -124,8 +124,8 @@ describe('anagate top', () => {
 
     const { out: text } = await runCli('top --interval 1 --once --format json', env);
     expect(JSON.parse(text)).toMatchObject({
-      gateways: [{ gateway: 'gw-1', readIops: 500, readLatency: 2, writeLatency: null }],
-      namespaces: [{ subsystem: NQN, nsid: 1, anaGroup: 1, readBandwidth: 2e6 }],
+      gateways: [{ gateway: 'gw-1', read_iops: 500, read_latency: 2, write_latency: null }],
+      namespaces: [{ subsystem: NQN, nsid: 1, ana_group: 1, read_bandwidth: 2e6 }],
       silent: [],
     });
     gateway.statistics.all = [];

@@ -132,10 +132,11 @@ const PROVOCATIONS: Record<ErrorCode, Provocation> = {
       await gateway.addNamespace(file(path));
     },
   ],
-  BACKEND_FAILED: [
+  STORAGE_NOT_FOUND: [
     /none\.img/,
     async ({ gateway }) => gateway.addNamespace(file(join(await scratch(), 'none.img'), {}, false)),
   ],
+  BACKEND_FAILED: [/ENOTDIR/, ({ gateway }) => gateway.addNamespace(file('/dev/null/disk', {}, false))],
   BACKEND_UNAVAILABLE: [
     /install|build:rados/,
     async ({ gateway }) => {

@@ -48,7 +48,7 @@ describe('files of namespaces', () => {
       message: expect.stringContaining("gateway's own"),
     });
     await expect(gateway.addNamespace(file(join(directory, 'none'), {}, false))).rejects.toMatchObject({
-      code: 'BACKEND_FAILED',
+      code: 'STORAGE_NOT_FOUND',
     });
     const path = join(directory, 'disk.img');
     await writeFile(path, 'x'.repeat(512));

@@ -122,7 +122,10 @@ describeWithCeph('A namespace on an image', () => {
     commit.mockRestore();
     const { pool } = await outside();
     expect((await pool.images.list()).map(({ name }) => name)).not.toContain(image);
-    await expect(gateway.addNamespace(rbd(image))).rejects.toThrow(/no such image/);
+    await expect(gateway.addNamespace(rbd(image))).rejects.toMatchObject({
+      code: 'STORAGE_NOT_FOUND',
+      message: expect.stringMatching(/there is no image/),
+    });
   });
 
   it('refuses a size that is not that of the image, and an image with a cache', async () => {

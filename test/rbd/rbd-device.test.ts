@@ -66,13 +66,16 @@ describeWithCeph('RbdDevice', () => {
   it.for([
     {
       name: { pool: POOL, radosNamespace: '', image: 'absent' },
-      says: /image rbd\/absent cannot be opened: .*no such image/,
+      says: /image rbd\/absent cannot be opened: there is no image absent in pool rbd; make it/,
     },
     {
       name: { pool: 'no-pool', radosNamespace: '', image: 'x' },
       says: /no-pool\/x cannot be opened: there is no pool no-pool/,
     },
-    { name: { pool: POOL, radosNamespace: 'nobody', image: 'x' }, says: /no namespace nobody/ },
+    {
+      name: { pool: POOL, radosNamespace: 'nobody', image: 'x' },
+      says: /no image x in namespace nobody of pool/,
+    },
   ])('says what is missing: $name.pool/$name.radosNamespace/$name.image', async ({ name, says }) => {
     await expect(new RbdRig().open(name)).rejects.toThrow(says);
   });

@@ -39,19 +39,25 @@ export async function openImage(
 export function imageError(name: ImageName, action: string, error: unknown): AnagateError {
   if (error instanceof AnagateError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  const reason = REASONS[code ?? '']?.(name) ?? message;
-  return new AnagateError('BACKEND_FAILED', `image ${imagePath(name)} cannot be ${action}: ${reason}`, {
-    cause: error,
-  });
+  const missing = code === 'ENOENT';
+  const reason = missing ? whatIsMissing(name, error) : (REASONS[code ?? ''] ?? message);
+  return new AnagateError(
+    missing ? 'STORAGE_NOT_FOUND' : 'BACKEND_FAILED',
+    `image ${imagePath(name)} cannot be ${action}: ${reason}`,
+    { cause: error },
+  );
 }
 
-const REASONS: Readonly<Record<string, (name: ImageName) => string>> = {
-  ENOENT: ({ pool, radosNamespace }) =>
-    radosNamespace === ''
-      ? `there is no pool ${pool}, or no such image in it`
-      : `there is no pool ${pool}, no namespace ${radosNamespace} in it, or no such image`,
-  EPERM: () => "the Ceph user's capabilities do not allow it",
-  EACCES: () => "the Ceph user's capabilities do not allow it",
-  ETIMEDOUT: () => 'the Ceph cluster does not answer',
-  EBLOCKLISTED: () => 'this gateway is on the blocklist of the Ceph cluster',
+function whatIsMissing({ pool, radosNamespace, image }: ImageName, error: unknown): string {
+  if ((error as { operation?: string }).operation === 'rados_ioctx_create')
+    return `there is no pool ${pool} in the Ceph cluster; choose another, or make it (ceph osd pool create, rbd pool init)`;
+  const place = radosNamespace === '' ? `pool ${pool}` : `namespace ${radosNamespace} of pool ${pool}`;
+  return `there is no image ${image} in ${place}${radosNamespace === '' ? '' : ', or no such namespace'}; make it, or have it made (--create-image)`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EPERM: "the Ceph user's capabilities do not allow it",
+  EACCES: "the Ceph user's capabilities do not allow it",
+  ETIMEDOUT: 'the Ceph cluster does not answer',
+  EBLOCKLISTED: 'this gateway is on the blocklist of the Ceph cluster',
 };

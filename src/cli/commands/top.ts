@@ -67,11 +67,23 @@ export const top: Verb = {
 
 function show(view: View, { output }: Session): void {
   if (output.isDocument) {
-    const { atMs, ...rest } = view;
-    output.tree({ status: 0, error_message: 'Success', at: new Date(atMs).toISOString(), ...rest });
+    output.tree({
+      status: 0,
+      error_message: 'Success',
+      at: new Date(view.atMs).toISOString(),
+      gateways: view.gateways.map(named),
+      namespaces: view.namespaces.map(named),
+      silent: view.silent,
+    });
   } else {
     output.picture(viewText(view, output, output.screen?.rows));
   }
+}
+
+/** With the names that documents have elsewhere: `read_iops`, `ana_group`. */
+function named(row: object): object {
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [snake(name), value]));
 }
 
 /** The gateways of the group, and the last sample of each. */
