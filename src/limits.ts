@@ -71,6 +71,8 @@ export const LIMITS = {
   stopLeaveMs: 6000,
   /** How long a stopping gateway lets commands in flight finish before it closes their connections. */
   stopDrainMs: 2000,
+  /** How long a stopping gateway waits for its devices to close. Images are given back by then, and OSDs forget a client that is gone. */
+  stopCloseMs: 6000,
   /** How long a change that is asked for while the gateway starts waits for the end of that, before it is refused. */
   startWaitMs: 5000,
   /** How long a start waits for the lock of a predecessor that was just killed. */

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { RECOMMENDED_THREADPOOL_SIZE } from '../backend/file.ts';
 import { type Clock, systemClock, systemTimers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
+import { within } from '../base/within.ts';
 import { settingsFromEnvironment } from '../config/environment.ts';
 import { resolveSettings, type Settings } from '../config/settings.ts';
 import { startGrpcServer } from '../control/server.ts';
@@ -27,8 +28,11 @@ import { grpcCredentials, metricsKeyPair, serverFiles } from './serve-tls.ts';
 import { ServeTransport } from './serve-transport.ts';
 import { TlsWatch } from './tls-watch.ts';
 
-/** A stop that hangs longer than this is given up: the service manager would kill us next. Closing 4096 images takes 10 s. */
-const STOP_LIMIT_MS = 25_000;
+/** A stop that hangs longer than this is given up: the service manager would kill us next. */
+const STOP_LIMIT_MS = 20_000;
+/** Images that are closed no sooner (thousands take a minute) end with the process. */
+const BACKENDS_CLOSE_MS = 500;
+const LAST_MS = 500;
 /** Any time will do, see {@link runGateway}. */
 const ALIVE_MS = 60_000;
 
@@ -72,6 +76,7 @@ export async function runGateway(
     log.info({ signal }, 'stopping');
     await withinLimit(running.stop(), log);
     log.info({}, 'stopped');
+    endSoon();
     return 0;
   } catch (error) {
     if (log !== null) await withinLimit(running.stop(), log);
@@ -121,7 +126,7 @@ async function start(
     timers: systemTimers,
     log,
   });
-  running.add(() => backends.close());
+  running.add(() => within(BACKENDS_CLOSE_MS, systemTimers, backends.close()));
   if (settings.demo && alone !== null) {
     const { address, ioPort } = settings;
     const newSerialNumber = () => newSerial(random.integer);
@@ -264,6 +269,11 @@ async function withinLimit(stopping: Promise<void>, log: RootLog): Promise<void>
   }, STOP_LIMIT_MS);
   await stopping.catch((err: unknown) => log.error({ err }, 'stopping failed'));
   clearTimeout(timer);
+}
+
+/** What is still under way in threads of Ceph's libraries does not keep the process. */
+function endSoon(): void {
+  setTimeout(() => process.exit(), LAST_MS).unref();
 }
 
 /** libuv reads the variable before any of our code runs, so that we can only tell. */

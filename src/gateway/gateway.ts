@@ -38,7 +38,7 @@ import { hasAddress } from './group/front-network.ts';
 import { systemFrontProbe } from './group/front-probe.ts';
 import { Ownership } from './group/ownership.ts';
 import { Rebalancer } from './group/rebalancer.ts';
-import { drainAll, Life } from './life.ts';
+import { closeInTime, drainAll, Life } from './life.ts';
 import { ListenerRequests } from './listener-requests.ts';
 import { Listing, othersOf } from './listing.ts';
 import { NamespaceRequests } from './namespace-requests.ts';
@@ -305,7 +305,7 @@ export class Gateway implements GatewayApi {
     await this.#listeners.closeAll('gateway stopping');
     this.#ownership.withdrawAll();
     await this.#applier.stop();
-    await this.#devices.closeAll();
+    await closeInTime(this.#devices, this.#options);
     lease?.clock.stop();
     await monitor.stop();
     await this.#options.store.close();

@@ -4,6 +4,7 @@
  */
 import type { Timers } from '../base/clock.ts';
 import { AnagateError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { within } from '../base/within.ts';
 import { LIMITS } from '../limits.ts';
 import type { AnaStates } from '../target/ana.ts';
@@ -89,4 +90,17 @@ export async function drainAll(ana: AnaStates, timers: Timers): Promise<void> {
   await within(LIMITS.stopDrainMs, timers, Promise.all(drains));
   // The last answers leave at the end of this turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Closes devices of a gateway that stops; those that take longer than {@link LIMITS.stopCloseMs} are left to the end of the process. */
+export async function closeInTime(
+  devices: { closeAll(): Promise<void> },
+  { timers, log }: { timers: Timers; log: Log },
+): Promise<void> {
+  const closed = devices.closeAll().then(() => true);
+  if ((await within(LIMITS.stopCloseMs, timers, closed)) !== null) return;
+  log.warn(
+    {},
+    'not all devices are closed yet; Ceph has this gateway as a watcher of its images for 30 s more',
+  );
 }

@@ -66,7 +66,7 @@ void close_image(Image* image) {
     delete image;
     return;
   }
-  run_blocking(Lane::osds, [image] {
+  run_blocking(Lane::closes, [image] {
     // librbd asserts that nobody watches an image when it closes
     if (image->watched) rbd_update_unwatch(image->image, image->update_handle);
     start_close(image);

@@ -43,7 +43,7 @@ struct Pool {
 
 // Never destroyed: its threads may still run when the process ends.
 Pool& pool(Lane lane) {
-  static Pool* const pools = new Pool[2];
+  static Pool* const pools = new Pool[kLanes];
   return pools[static_cast<int>(lane)];
 }
 
@@ -53,7 +53,7 @@ void run_blocking(Lane lane, std::function<void()> work) {
   Pool& p = pool(lane);
   std::lock_guard<std::mutex> lock(p.mutex);
   p.queue.push_back(std::move(work));
-  if (static_cast<int>(p.queue.size()) > p.idle && p.threads < kLaneThreadsMax) {
+  if (static_cast<int>(p.queue.size()) > p.idle && p.threads < lane_threads_max(lane)) {
     p.threads++;
     std::thread([&p] { p.serve(); }).detach();
   } else {
