@@ -53,8 +53,8 @@ export class PendingDevice implements BlockDevice {
     this.#waiting.clear();
     for (const [operation, { completion, timer }] of operations) {
       timer.cancel();
-      // Its host was sent to another path, and may have written the same blocks there since.
-      if (completion.unheard) completion.ioDone(BlockStatus.gone);
+      // Its host may have been sent to another path, and have written the same blocks there since.
+      if (completion.mustNotBegin) completion.ioDone(BlockStatus.gone);
       else operation(device);
     }
   }

@@ -32,8 +32,8 @@ export const BlockStatus = {
 
 /** Receives the outcome of one operation. */
 export interface BlockCompletion {
-  /** Nobody waits for the outcome any more: what has not begun must not begin. Absent: somebody does. */
-  readonly unheard?: boolean;
+  /** What has not begun must not begin: nobody waits for the outcome any more, or who asked has no right to it now. Absent: false. */
+  readonly mustNotBegin?: boolean;
   /** Called exactly once per operation, perhaps before the call that started it returns. */
   ioDone(status: BlockStatus): void;
 }

@@ -25,6 +25,12 @@ export class Lease {
     return this.clock.lastMs < this.validUntilMs;
   }
 
+  /** {@link Lease.isValid} by the clock as it is now, for what does not begin with something that came from a host. */
+  get isValidNow(): boolean {
+    this.clock.nowMs();
+    return this.isValid;
+  }
+
   /** To be called when a renewal is sent: it counts from that moment. */
   ask(): LeaseRequest {
     return { sentMs: this.clock.nowMs(), era: this.era };

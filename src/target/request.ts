@@ -148,6 +148,11 @@ export class Request implements BlockCompletion {
     return this.abandoned || this.queue.closed;
   }
 
+  /** Also while the lease of its ANA group is over, as after a stall: another gateway may serve it. */
+  get mustNotBegin(): boolean {
+    return this.unheard || this.group?.lease?.isValidNow === false;
+  }
+
   /** The command's data: what the host sent, or what goes to it. */
   get data(): Buffer {
     return this.buffer!.data(this.dataLength);

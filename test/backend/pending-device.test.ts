@@ -43,9 +43,9 @@ describe('a stand-in for a device that is not there', () => {
     const { pending } = pendingDevice();
     const real = new MemoryDevice({ sizeBytes: SIZE });
     const outcomes: BlockStatus[] = [];
-    const host = { unheard: false, ioDone: (status: BlockStatus) => void outcomes.push(status) };
+    const host = { mustNotBegin: false, ioDone: (status: BlockStatus) => void outcomes.push(status) };
     pending.write(0, Buffer.alloc(512, 1), false, host);
-    host.unheard = true;
+    host.mustNotBegin = true;
     pending.become(real);
     expect(outcomes).toEqual([BlockStatus.gone]);
     const back = Buffer.alloc(512, 9);

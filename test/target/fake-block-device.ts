@@ -25,7 +25,7 @@ export class FakeOperation {
   readonly fua: boolean;
   done = false;
   readonly #apply: () => BlockStatusValue;
-  readonly #completion: BlockCompletion;
+  readonly completion: BlockCompletion;
   readonly #ended: (operation: FakeOperation) => void;
 
   constructor(
@@ -39,7 +39,7 @@ export class FakeOperation {
     this.length = call.length;
     this.fua = call.fua;
     this.#apply = apply;
-    this.#completion = completion;
+    this.completion = completion;
     this.#ended = ended;
   }
 
@@ -48,7 +48,7 @@ export class FakeOperation {
     if (this.done) throw new Error(`${this.kind} at ${this.offset} ended twice`);
     this.done = true;
     this.#ended(this);
-    this.#completion.ioDone(failure === BlockStatus.ok ? this.#apply() : failure);
+    this.completion.ioDone(failure === BlockStatus.ok ? this.#apply() : failure);
   }
 }
 

@@ -153,6 +153,15 @@ describe('a command that is done when the lease is over', () => {
     expect(world.target.buffers.borrowedBytes).toBe(0);
   });
 
+  it('does not begin any more if it still waited for its image', () => {
+    const { world, io } = leased();
+    io.send(WRITE, { data: DATA });
+    const [{ completion }] = world.device.open;
+    expect(completion.mustNotBegin).toBe(false);
+    world.clock.advance(1000);
+    expect(completion.mustNotBegin).toBe(true);
+  });
+
   it('says so also when the group turned inaccessible first', () => {
     const { world, io } = leased();
     const cid = io.send(READ);

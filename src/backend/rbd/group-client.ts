@@ -218,7 +218,7 @@ export class GroupClient {
   #leave(session: RadosSession): void {
     this.#session = null;
     this.#probe?.cancel();
-    for (const device of this.#devices) device.sessionLost();
+    for (const device of this.#devices) device.sessionLost(session);
     session
       .close()
       .catch((err: unknown) =>

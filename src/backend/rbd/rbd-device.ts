@@ -48,6 +48,8 @@ export class RbdDevice implements BlockDevice {
   #group: GroupClient;
   /** Of the last move. */
   #destination: GroupClient | null = null;
+  /** Groups that it was moved away from, whose client may still have the image open: until then they are not given back. */
+  readonly #former = new Set<GroupClient>();
   #sizeBytes: number;
   #opened: OpenedImage | null;
   /** Where I/O goes. */
@@ -195,7 +197,8 @@ export class RbdDevice implements BlockDevice {
   }
 
   /** The client is fenced. What is in flight ends by itself; what waits must not be done by the next client. */
-  sessionLost(): void {
+  sessionLost(session: RadosSession): void {
+    if (this.#opened !== null && this.#opened.session !== session) return;
     this.#serving = null;
     this.#holdsLock = false;
     if (this.#shouldServe) this.#wait();
@@ -217,7 +220,8 @@ export class RbdDevice implements BlockDevice {
     this.#destination = group;
     await group.connected().catch(() => undefined);
     if (this.#destination !== group || this.#closing !== null) return;
-    this.#group.remove(this);
+    this.#former.add(this.#group);
+    this.#former.delete(group);
     this.#group = group;
     group.add(this);
     this.groupChanged();
@@ -236,6 +240,7 @@ export class RbdDevice implements BlockDevice {
     if (!this.#shouldServe || elsewhere) await this.#release();
     const rests = this.#journaled && !this.#shouldServe;
     if (elsewhere || rests) await this.#closeImage();
+    this.#leaveFormer();
     const session = rests ? null : await this.#group.reached();
     if (session === null || session.fenced) return;
     used.push(session);
@@ -343,6 +348,11 @@ export class RbdDevice implements BlockDevice {
     await opened?.image.close();
   }
 
+  #leaveFormer(): void {
+    for (const group of this.#former) group.remove(this);
+    this.#former.clear();
+  }
+
   /** `used`: the clients that the step may have used. */
   #settlingFailed(error: unknown, [session, ...others]: RadosSession[]): void {
     if ((error as NodeJS.ErrnoException).code === 'EBLOCKLISTED' && session !== undefined) {
@@ -405,6 +415,7 @@ export class RbdDevice implements BlockDevice {
       await quiet;
       this.#serving = null;
       this.#group.remove(this);
+      this.#leaveFormer();
       await this.#closeImage();
     });
   }
