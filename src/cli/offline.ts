@@ -16,6 +16,7 @@ import { gatewayService, type RpcAnswer, type RpcRequest } from '../control/gate
 import type { Sent } from '../control/gateway-types.ts';
 import { type StateRpc, stateRpcs } from '../control/state.ts';
 import { Configuration, configuredLimits } from '../gateway/configuration/configuration.ts';
+import { untilCommitted } from '../gateway/life.ts';
 import { requireUsable } from '../gateway/serving/namespace-devices.ts';
 import { StateRequests } from '../gateway/state/requests.ts';
 import { LIMITS } from '../limits.ts';
@@ -27,9 +28,6 @@ import { readConfigFile } from './serve-config.ts';
 import { openSecrets } from './serve-secrets.ts';
 import { ownFiles } from './serve-state.ts';
 import type { Session } from './session.ts';
-
-/** Times that somebody else may get ahead. */
-const CONFLICT_ATTEMPTS = 200;
 
 type Closing = (() => Promise<void>)[];
 
@@ -79,25 +77,12 @@ async function open(settings: Settings, isRead: boolean, closing: Closing): Prom
     isLocal: (host) => ['', '*', settings.name, settings.hostname].includes(host),
     checkBacking: ({ backend }) => requireUsable(backend, directory === null ? [] : ownFiles(directory)),
     serves: () => true,
-    mutate: (request) => again(request, load),
+    mutate: (request) => untilCommitted(request, load),
     commit: async (changes) => {
       const version = await store.commit(config.version, changes);
       config.follow({ version, records: withChanges(config.texts, changes) });
     },
   });
-}
-
-/** As a gateway does: planned anew when somebody else was faster. */
-async function again<T>(request: () => Promise<T>, load: () => Promise<void>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await request();
-    } catch (error) {
-      const isLost = error instanceof AnagateError && error.code === 'STATE_VERSION_CONFLICT';
-      if (!isLost || attempt >= CONFLICT_ATTEMPTS) throw error;
-      await load();
-    }
-  }
 }
 
 /** The file is always whole, so that reading it needs no lock. */

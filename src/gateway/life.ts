@@ -64,21 +64,28 @@ export class Life {
 
   /** Runs `request`, which plans, makes ready and commits; again if somebody else's commit came in between. */
   mutate<T>(request: () => Promise<T>): Promise<T> {
-    return this.exclusive(async () => {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await request();
-        } catch (error) {
-          const conflict = error instanceof AnagateError && error.code === 'STATE_VERSION_CONFLICT';
-          if (!conflict || attempt >= CONFLICT_ATTEMPTS) throw error;
-        }
-      }
-    });
+    return this.exclusive(() => untilCommitted(request));
   }
 
   /** Resolves at the end of the request under way; never rejects. */
   async quiet(): Promise<void> {
     await this.#turn.catch(() => {});
+  }
+}
+
+/** Runs `request`, which plans and commits, again if somebody else's commit came in between; `follow` learns of that before. */
+export async function untilCommitted<T>(
+  request: () => Promise<T>,
+  follow: () => Promise<void> = async () => {},
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await request();
+    } catch (error) {
+      const conflict = error instanceof AnagateError && error.code === 'STATE_VERSION_CONFLICT';
+      if (!conflict || attempt >= CONFLICT_ATTEMPTS) throw error;
+      await follow();
+    }
   }
 }
 

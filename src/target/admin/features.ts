@@ -24,10 +24,7 @@ const FIXED = new Map<number, number>([
 ]);
 
 /** What a discovery controller knows of features. */
-export const DISCOVERY_FEATURE_IDS: readonly number[] = [
-  Feature.asyncEventConfiguration,
-  Feature.keepAliveTimer,
-];
+const DISCOVERY_FEATURE_IDS: readonly number[] = [Feature.asyncEventConfiguration, Feature.keepAliveTimer];
 
 /** Features that Set Features can change. */
 export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
@@ -36,12 +33,17 @@ export const CHANGEABLE_FEATURE_IDS: ReadonlySet<number> = new Set([
   Feature.keepAliveTimer,
 ]);
 
-/** Feature identifiers of an I/O controller, ascending: log page 12h lists them. */
-export const FEATURE_IDS: readonly number[] = [
+/** What an I/O controller knows of features. */
+const IO_FEATURE_IDS: readonly number[] = [
   ...FIXED.keys(),
   ...CHANGEABLE_FEATURE_IDS,
   Feature.hostIdentifier,
 ].sort((a, b) => a - b);
+
+/** The features of a controller, ascending: log page 12h lists them. */
+export function featureIdsOf(controller: Controller): readonly number[] {
+  return controller.isDiscovery ? DISCOVERY_FEATURE_IDS : IO_FEATURE_IDS;
+}
 
 const HOST_ID_BYTES = 16;
 
@@ -55,7 +57,7 @@ export function featureDataBytes(request: Request): number {
 /** The feature that the command names is one of this kind of controller. */
 export function isKnownFeature(controller: Controller, request: Request): boolean {
   const feature = request.cdw10 & 0xff;
-  return (controller.isDiscovery ? DISCOVERY_FEATURE_IDS : FEATURE_IDS).includes(feature);
+  return featureIdsOf(controller).includes(feature);
 }
 
 export function executeGetFeatures(controller: Controller, request: Request): void {

@@ -21,7 +21,7 @@ import { discoveryLogFor } from '../discovery.ts';
 import { ERROR_LOG_ENTRIES } from '../error-log.ts';
 import type { Request } from '../request.ts';
 import type { Target } from '../target.ts';
-import { CHANGEABLE_FEATURE_IDS, DISCOVERY_FEATURE_IDS, FEATURE_IDS } from './features.ts';
+import { CHANGEABLE_FEATURE_IDS, featureIdsOf } from './features.ts';
 
 /** NVMe-MI Commands Supported and Effects: LPA bit 5 promises the page; there is no management interface. */
 const MI_EFFECTS = 0x13;
@@ -65,6 +65,10 @@ const DISCOVERY_PAGES: readonly number[] = [
   MI_EFFECTS,
   LogPageId.discovery,
 ];
+
+function pagesOf(controller: Controller): readonly number[] {
+  return controller.isDiscovery ? DISCOVERY_PAGES : IO_CONTROLLER_PAGES;
+}
 
 function supportedCommands(opcodes: readonly number[]) {
   return opcodes.map((opcode) => [opcode, Effects.supported] as const);
@@ -114,8 +118,7 @@ function readPage(
   lid: number,
   offset: number,
 ): number {
-  if (!(controller.isDiscovery ? DISCOVERY_PAGES : IO_CONTROLLER_PAGES).includes(lid))
-    return Status.invalidLogPage;
+  if (!pagesOf(controller).includes(lid)) return Status.invalidLogPage;
   if (lid !== LogPageId.smartHealth && !isForAll(request)) return Status.invalidField;
   const page = buildPage(target, controller, request, lid);
   if (typeof page === 'number') return page;
@@ -140,9 +143,7 @@ function buildPage(target: Target, controller: Controller, request: Request, lid
   switch (lid) {
     case LogPageId.supportedLogPages:
       return encodeSupportedLogPages(
-        (controller.isDiscovery ? DISCOVERY_PAGES : IO_CONTROLLER_PAGES).map(
-          (id) => [id, LogPageSupport.supported] as const,
-        ),
+        pagesOf(controller).map((id) => [id, LogPageSupport.supported] as const),
       );
     case LogPageId.errorInformation:
       return errorLog(controller);
@@ -162,7 +163,7 @@ function buildPage(target: Target, controller: Controller, request: Request, lid
       return anaLog(controller, (request.cdw10 & (RGO << 8)) !== 0);
     case LogPageId.featureIdentifiersSupportedAndEffects:
       return encodeFeatureEffectsLog(
-        (controller.isDiscovery ? DISCOVERY_FEATURE_IDS : FEATURE_IDS).map((id) => [
+        featureIdsOf(controller).map((id) => [
           id,
           Effects.supported |
             Effects.controllerScope |
